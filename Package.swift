@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+let package = Package(
+    name: "swiftlet",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ]
+)
+
+let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("MemberImportVisibility")]
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let sqlite = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// One room of the house: a folder that is one target.
+@MainActor func room(_ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) {
+    package.targets.append(
+        .target(name: name, dependencies: dependencies, path: "\(folder)/\(name)", exclude: exclude, swiftSettings: swift6))
+}
+
+@MainActor func program(_ name: String, at path: String, _ dependencies: [Target.Dependency], exclude: [String] = []) {
+    package.targets.append(
+        .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: swift6))
+}
+
+// MARK: Runtime
+
+package.targets += [
+    .target(name: "CSwiftletSystem", path: "Runtime/System/Shims"),
+    .target(name: "CCurl", path: "Runtime/HTTPClient/Shims", linkerSettings: [.linkedLibrary("curl")]),
+    .systemLibrary(name: "CFCGI", path: "Runtime/FunctionKit/FCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+    .target(name: "Kernels", path: "Runtime/Kernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .executableTarget(name: "swiftlet-launch", path: "Runtime/Launcher"),
+]
+room("System", in: "Runtime", ["CSwiftletSystem"], exclude: ["Shims"])
+room("Wire", in: "Runtime")
+room("HTTPClient", in: "Runtime", ["CCurl"], exclude: ["Shims"])
+room("Inference", in: "Runtime", ["Kernels", "System"])
+room("Ledger", in: "Runtime", ["Wire", sqlite, .product(name: "Crypto", package: "swift-crypto")])
+room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "CFCGI", logging], exclude: ["FCGI"])
+room("Supervisor", in: "Runtime", ["System", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
+program("swiftlet-host", at: "Runtime/ModelHost", ["Inference", "Ledger", "System", "Wire", hummingbird])
+program("swiftlet-prompt", at: "Runtime/PromptRunner", ["FunctionKit", mustache])
+
+// MARK: Gateway
+
+room("FastCGI", in: "Gateway", [
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    logging,
+])
+room("Nginx", in: "Gateway", [mustache])
+room("Front", in: "Gateway", ["FastCGI", "Supervisor", "Ledger", "Wire", "System", hummingbird])
+program("swiftlet", at: "Runtime/CommandLine", [
+    "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "System", "Wire",
+    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+])
+
+// MARK: Functions: every folder that holds Swift is a handler; the rest are templates or other languages
+
+let extras: [String: [Target.Dependency]] = ["Retrieve": [sqlite], "Feedback": [sqlite]]
+let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+func files(_ path: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent(path).path)) ?? []).sorted()
+}
+for folder in files("Functions") where files("Functions/\(folder)").contains(where: { $0.hasSuffix(".swift") }) {
+    program(
+        folder.lowercased(), at: "Functions/\(folder)", ["FunctionKit"] + extras[folder, default: []],
+        exclude: files("Functions/\(folder)").filter { !$0.hasSuffix(".swift") })
+}
+
+// MARK: Tests: Tests/SomethingTests tests the room `Something`
+
+let alsoTested: [String: [Target.Dependency]] = [
+    "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
+    "Front": [.product(name: "HummingbirdTesting", package: "hummingbird")],
+    "Ledger": [sqlite],
+]
+for folder in files("Tests") where folder.hasSuffix("Tests") {
+    let tested = String(folder.dropLast("Tests".count))
+    package.targets.append(
+        .testTarget(
+            name: folder, dependencies: [.target(name: tested)] + alsoTested[tested, default: []], path: "Tests/\(folder)",
+            exclude: files("Tests/\(folder)").filter { !$0.hasSuffix(".swift") && $0 != "Fixtures" },
+            resources: files("Tests/\(folder)").contains("Fixtures") ? [.copy("Fixtures")] : [], swiftSettings: swift6))
+}

@@ -1,0 +1,9 @@
+import ArgumentParser
+
+@main
+struct Swiftlet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swiftlet",
+        abstract: "A serverless function runtime for language-model endpoints.",
+        subcommands: [])
+}
