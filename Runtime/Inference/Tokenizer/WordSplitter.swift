@@ -1,7 +1,7 @@
 /// Splits text into the words within which byte pairs are merged.
 ///
 /// Vocabularies define this step by a regular expression; these are written out by hand, so that every text takes linear time.
-enum WordSplitter: Sendable {
+package enum WordSplitter: Sendable {
     /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
     case gpt2
     /// Each `\p{N}` by itself, then GPT-2's expression on what is between them.
@@ -10,7 +10,7 @@ enum WordSplitter: Sendable {
     case llama3(digits: Int)
 
     /// Calls `body` with each word of `text[range]` in order; together they cover it.
-    func split(_ text: [UInt8], in range: Range<Int>, _ body: (Range<Int>) -> Void) {
+    package func split(_ text: [UInt8], in range: Range<Int>, _ body: (Range<Int>) -> Void) {
         switch self {
         case .gpt2:
             WordScanner(text: text, end: range.upperBound).forEachWord(from: range.lowerBound, { $0.gpt2Word(at: $1) }, body)
