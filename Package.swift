@@ -56,7 +56,7 @@ package.targets.append(
         name: "SwiftletSystem", dependencies: ["CSwiftletSystem", files], path: "Runtime/System", exclude: ["Shims"], swiftSettings: swift6))
 room("Wire", in: "Runtime")
 room("HTTPClient", in: "Runtime", ["CCurl"], exclude: ["Shims"])
-room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem"])
+room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem"], exclude: ["DemoModel"])
 room("Ledger", in: "Runtime", ["Wire", sqlite, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
