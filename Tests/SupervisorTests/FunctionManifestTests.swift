@@ -1,5 +1,6 @@
-import Supervisor
 import Testing
+
+@testable import Supervisor
 
 @Suite struct FunctionManifestTests {
     func manifest(_ yaml: String) throws -> FunctionManifest {
