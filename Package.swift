@@ -36,9 +36,21 @@ let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
         .target(name: name, dependencies: dependencies, path: "\(folder)/\(name)", exclude: exclude, swiftSettings: swift6))
 }
 
+/// Programs carry Swift's runtime with them, so that a worker starts in milliseconds and installs as one file. The flag is given
+/// to the linker alone, not as `--static-swift-stdlib` to the whole build, because Testing exists only as a dynamic library:
+/// this way programs and tests share one build. The libraries are what Foundation's static archives need, in their order.
+let staticRuntime = LinkerSetting.unsafeFlags(
+    ["-static-stdlib"]
+        + [
+            "CoreFoundation", "FoundationInternationalization", "FoundationEssentials", "_FoundationCollections", "_FoundationCShims",
+            "_FoundationICU", "swiftSynchronization", "dispatch", "BlocksRuntime",
+        ].flatMap { ["-Xlinker", "-l\($0)"] },
+    .when(platforms: [.linux]))
+
 @MainActor func program(_ name: String, at path: String, _ dependencies: [Target.Dependency], exclude: [String] = []) {
     package.targets.append(
-        .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: swift6))
+        .executableTarget(
+            name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: swift6, linkerSettings: [staticRuntime]))
 }
 
 // MARK: Runtime
