@@ -69,7 +69,7 @@ package.targets.append(
 room("Wire", in: "Runtime")
 room("HTTPClient", in: "Runtime", ["CCurl"], exclude: ["Shims"])
 room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem"], exclude: ["DemoModel"])
-room("Ledger", in: "Runtime", ["Wire", sqlite, .product(name: "Crypto", package: "swift-crypto")])
+room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
 program("swiftlet-host", at: "Runtime/ModelHost", ["Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird])
