@@ -43,17 +43,17 @@ let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 
 package.targets += [
     .target(name: "CSwiftletSystem", path: "Runtime/System/Shims"),
-    .target(name: "CCurl", path: "Runtime/HTTPClient/Shims", linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "CCurl", path: "Runtime/HTTPClient/Shims"),
     .systemLibrary(name: "CFCGI", path: "Runtime/FunctionKit/FCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
     .target(name: "Kernels", path: "Runtime/Kernels", cSettings: [.unsafeFlags(["-O3"])]),
     .executableTarget(name: "swiftlet-launch", path: "Runtime/Launcher"),
 ]
 room("System", in: "Runtime", ["CSwiftletSystem"], exclude: ["Shims"])
 room("Wire", in: "Runtime")
-room("HTTPClient", in: "Runtime", ["CCurl"], exclude: ["Shims"])
+room("HTTPClient", in: "Runtime", ["CCurl", "System"], exclude: ["Shims"])
 room("Inference", in: "Runtime", ["Kernels", "System"])
 room("Ledger", in: "Runtime", ["Wire", sqlite, .product(name: "Crypto", package: "swift-crypto")])
-room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "CFCGI", logging], exclude: ["FCGI"])
+room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "System", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["System", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
 program("swiftlet-host", at: "Runtime/ModelHost", ["Inference", "Ledger", "System", "Wire", hummingbird])
 program("swiftlet-prompt", at: "Runtime/PromptRunner", ["FunctionKit", mustache])
