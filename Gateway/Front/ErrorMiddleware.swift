@@ -20,7 +20,7 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch {
             response = Self.response(for: Self.apiError(error, request: request, context: context))
         }
-        if response.headers[.invocationID] == nil { response.headers[.invocationID] = context.invocationID }
+        if response.headers[.invocationID] == nil { response.headers[.invocationID] = "\(context.invocationID)" }
         return response
     }
 

@@ -1,6 +1,7 @@
 import FastCGI
 import HTTPTypes
 import Hummingbird
+import Ledger
 import Logging
 import NIOCore
 import Supervisor
@@ -11,7 +12,7 @@ import Wire
 struct FunctionCall: Sendable {
     let invocation: Invocation
     let function: FunctionRunner
-    let parameters: CGIParameters
+    let request: FastCGIRequest
     let body: RequestBody
     let bodyLimit: Int
     /// The response to HEAD names a length and has no body.
@@ -20,11 +21,7 @@ struct FunctionCall: Sendable {
 
     /// What became of a call.
     struct Outcome: Sendable {
-        enum Status: String, Sendable {
-            case succeeded, failed
-            case clientClosed = "client_closed"
-        }
-        var status: Status = .succeeded
+        var status: InvocationStatus = .succeeded
         var httpStatus: Int?
         var queued: Duration = .zero
         /// Whether a worker was started for this call.
@@ -50,7 +47,7 @@ struct FunctionCall: Sendable {
             let clientError = Self.clientError(error, function: function.manifest)
             progress.update { outcome in
                 outcome.error = clientError
-                outcome.status = .failed
+                outcome.status = error is DeadlinePassed ? .timedOut : .failed
                 outcome.lastPiece = outcome.isEventStream ? Self.event(for: clientError) : nil
                 outcome.httpStatus = outcome.httpStatus ?? clientError.status
             }
@@ -80,13 +77,13 @@ struct FunctionCall: Sendable {
     private func exchange(over connection: FastCGIConnection, into parts: Relay.Parts, _ progress: Progress) async throws {
         let logger = logger
         try await connection.execute(
-            FastCGIRequest(parameters: parameters.list), body: LimitedBody(base: body, limit: bodyLimit),
+            request, body: LimitedBody(base: body, limit: bodyLimit),
             standardError: { text in logger.warning("\(String(buffer: text))") }
         ) { response in
             let head = Self.head(of: response)
             progress.update {
-                $0.httpStatus = response.status
-                $0.status = response.status >= 400 ? .failed : .succeeded
+                $0.httpStatus = response.status.code
+                $0.status = response.status.code >= 400 ? .failed : .succeeded
                 $0.isEventStream = head.headerFields[.contentType]?.hasPrefix("text/event-stream") == true
             }
             await parts.send(.head(head))
@@ -115,7 +112,7 @@ struct FunctionCall: Sendable {
         for name in [HTTPField.Name.connection, .transferEncoding, .init("keep-alive")!] { headers[name] = nil }
         // nginx would collect a stream before it passes it on.
         if headers[.contentType]?.hasPrefix("text/event-stream") == true { headers[.accelBuffering] = "no" }
-        return HTTPResponse(status: .init(code: response.status), headerFields: headers)
+        return HTTPResponse(status: response.status, headerFields: headers)
     }
 
     /// What the client is told; the log has the cause.

@@ -10,7 +10,7 @@ import Wire
 /// Calls a function for a request: admits it, waits for a worker, relays both ways, settles the bill.
 struct FunctionInvoker: Sendable {
     let ledger: Ledger
-    let tokens: InvocationTokenKey
+    let tokens: TokenKey
     let connections: WorkerConnections
     let logger: Logger
 
@@ -19,12 +19,12 @@ struct FunctionInvoker: Sendable {
         let limit = function.manifest.limits.body
         if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { throw APIError.tooLarge(limit: limit) }
 
-        let invocation = Invocation(id: context.invocationID, caller: caller, function: function.manifest, route: route, tokens: tokens)
-        let parameters = try CGIParameters(
-            request, parameters: context.parameters, function: function, route: route, invocation: invocation,
-            remoteAddress: request.remoteAddress ?? context.channel.remoteAddress?.ipAddress ?? "")
+        let invocation = try Invocation(id: context.invocationID, caller: caller, function: function.manifest, route: route, tokens: tokens)
         let call = FunctionCall(
-            invocation: invocation, function: function, parameters: parameters, body: request.body, bodyLimit: limit,
+            invocation: invocation, function: function,
+            request: FastCGIRequest(
+                request, parameters: context.parameters, function: function, route: route, invocation: invocation),
+            body: request.body, bodyLimit: limit,
             isHead: request.method == .head, logger: context.logger)
         let relay = Relay { parts in await run(call, into: parts) }
         context.channel.closeFuture.whenComplete { [weak relay] _ in relay?.cancel() }
@@ -49,7 +49,7 @@ struct FunctionInvoker: Sendable {
         let isNested = call.invocation.caller.parent != nil
         if !isNested {
             do {
-                try await ledger.reserve(call.invocation)
+                try await ledger.reserve(call.invocation.reservation)
             } catch {
                 return parts.fail(error)
             }
@@ -75,7 +75,11 @@ struct FunctionInvoker: Sendable {
     private func settle(_ invocation: Invocation, _ outcome: FunctionCall.Outcome) async throws {
         // A host commits what a call made that its client left at its next token; the report waits for that row.
         if outcome.status == .clientClosed { await Task { try? await Task.sleep(for: .milliseconds(300)) }.value }
-        let record = try await ledger.settle(invocation, outcome)
-        logger.info(Report(record: record, outcome: outcome, key: invocation.caller.key).line)
+        let record = try await ledger.settle(
+            invocation.id,
+            Settlement(
+                status: outcome.status, httpStatus: outcome.httpStatus, duration: invocation.started.duration(to: .now),
+                queued: outcome.queued, firstByte: outcome.timeToFirstByte))
+        logger.info(Report(record: record, isCold: outcome.isCold).line)
     }
 }

@@ -19,7 +19,7 @@ package struct Gateway: Sendable {
     /// - Parameters:
     ///   - ledger: keys and bills.
     ///   - tokens: signs what functions show to hosts and to the private socket.
-    package init(state: StateDirectory, programs: Programs, ledger: Ledger, tokens: InvocationTokenKey, logger: Logger) {
+    package init(state: StateDirectory, programs: Programs, ledger: Ledger, tokens: TokenKey, logger: Logger) {
         let connections = WorkerConnections(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
         let supervisor = Supervisor(
             state: state, programs: programs, reservedRoutes: SystemRoutes.all, logger: logger,
@@ -44,9 +44,10 @@ package struct Gateway: Sendable {
     package func services(httpPort: Int?) -> [any Service] {
         var services: [any Service] = [
             SupervisorService(supervisor: supervisor, routers: [clients, functions]),
-            application(functions, server: .http1(), address: .unixDomainSocket(path: "\(state.run)/internal.sock")),
             application(
-                clients, server: .init { FastCGIChannel(responder: $0) }, address: .unixDomainSocket(path: Self.socket(in: state))),
+                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp()])), address: .unixDomainSocket(path: "\(state.run)/internal.sock")),
+            application(
+                clients, server: .fastCGI(), address: .unixDomainSocket(path: Self.socket(in: state))),
         ]
         if let httpPort {
             services.append(application(clients, server: .http1(), address: .hostname("127.0.0.1", port: httpPort)))

@@ -8,14 +8,13 @@ struct GatewayContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel
     /// The invocation this request is, or is part of; a client quotes it when something went wrong.
-    var invocationID: String
+    var invocationID = UUIDv7()
     /// Who asks; `nil` until the key check has passed.
     var caller: Caller?
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         channel = source.channel
-        invocationID = UUIDv7.next()
         coreContext.logger[metadataKey: "invocation"] = "\(invocationID)"
     }
 }

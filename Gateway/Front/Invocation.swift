@@ -5,36 +5,35 @@ import Wire
 
 /// One call of a function: who asks for what, and until when.
 struct Invocation: Sendable {
-    let id: String
+    let id: UUIDv7
     let caller: Caller
     let function: String
     let route: String
     let started = ContinuousClock.now
     let deadline: ContinuousClock.Instant
-    /// The same deadline as Unix time, for other processes.
-    let deadlineMilliseconds: Int64
+    /// The same deadline, for other processes.
+    let deadlineTime: Date
     /// Shows model hosts and the internal listener what this invocation may do.
     let token: String
 
     /// A call made by a function runs in its caller's invocation, to its deadline at most and on its bill.
-    init(id: String, caller: Caller, function: FunctionManifest, route: Route, tokens: InvocationTokenKey) {
+    init(id: UUIDv7, caller: Caller, function: FunctionManifest, route: Route, tokens: TokenKey) throws {
         self.id = id
         self.caller = caller
         self.function = function.name
         self.route = route.description
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
-        let timeout = function.limits.timeout
-        let own = now + timeout.milliseconds
-        deadlineMilliseconds = min(own, caller.parent?.expires ?? own)
-        deadline = started + .milliseconds(deadlineMilliseconds - now)
-        token = tokens.sign(
-            InvocationToken(
-                invocation: id, tenant: caller.tenant, key: caller.key, function: function.name, models: function.models,
-                expires: deadlineMilliseconds))
+        let now = Date.now
+        let own = now.addingTimeInterval(function.limits.timeout / .seconds(1))
+        deadlineTime = min(own, caller.parent?.expires ?? own)
+        deadline = started + .seconds(deadlineTime.timeIntervalSince(now))
+        token = try InvocationToken(
+            invocation: id, tenant: caller.tenant, key: caller.key, function: function.name, models: function.models,
+            expires: deadlineTime
+        ).signed(with: tokens)
     }
-}
 
-extension Duration {
-    /// Whole milliseconds, rounded down.
-    var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+    /// What the ledger enters when the call is admitted.
+    var reservation: Reservation {
+        Reservation(id: id, key: caller.key, tenant: caller.tenant, function: function, route: route)
+    }
 }

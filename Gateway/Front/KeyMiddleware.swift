@@ -8,7 +8,7 @@ import Wire
 struct KeyMiddleware: RouterMiddleware {
     let ledger: Ledger
     /// Verifies invocation tokens; `nil` on listeners that clients reach.
-    let tokens: InvocationTokenKey?
+    let tokens: TokenKey?
 
     func handle(
         _ request: Request, context: GatewayContext, next: (Request, GatewayContext) async throws -> Response
@@ -29,8 +29,12 @@ struct KeyMiddleware: RouterMiddleware {
         }
         let secret = String(header.dropFirst("bearer ".count)).trimmingSpaces
         if let tokens {
-            let token = try tokens.verify(secret)
-            return Caller(key: token.key, tenant: token.tenant, parent: token)
+            do {
+                let token = try InvocationToken(verifying: secret, with: tokens)
+                return Caller(key: token.key, tenant: token.tenant, parent: token)
+            } catch {
+                throw APIError.invalidKey(error.message)
+            }
         }
         guard let key = try await ledger.authenticate(secret) else {
             throw APIError.invalidKey("Incorrect API key provided: \(Self.masked(secret)). 'swiftlet keys list' shows the keys there are.")

@@ -14,23 +14,24 @@ import SwiftletSystem
 package enum PriceFile {
     /// - Returns: no prices when there is no such file: then every call costs nothing.
     /// - Throws: ``ManifestError`` with the line of a price that is missing, negative or not a number.
-    package static func read(in state: StateDirectory) throws -> [ModelPrice] {
+    package static func read(in state: StateDirectory) throws -> [Price] {
         guard let data = FileManager.default.contents(atPath: state.pricesFile) else { return [] }
         let reader = try YAMLReader(String(decoding: data, as: UTF8.self), file: state.pricesFile)
         return try reader.keys.map { model in
             guard let prices = try reader.mapping(model) else { throw reader.failure(model, "must have prices") }
             try prices.allow("input_cost_per_token", "cache_read_input_token_cost", "output_cost_per_token")
-            func price(_ name: String) throws -> PricePerMillion? {
+            func price(_ name: String) throws -> TokenPrice? {
                 guard let text = try prices.text(name) else { return nil }
-                guard let price = PricePerMillion(dollarsPerToken: text) else {
-                    throw prices.failure(name, "must be US dollars per token, zero or more, as a decimal number (it is '\(text)')")
+                do {
+                    return try TokenPrice(dollarsPerToken: text)
+                } catch {
+                    throw prices.failure(name, "is not a price: \(error)")
                 }
-                return price
             }
             guard let input = try price("input_cost_per_token") else { throw prices.failure("input_cost_per_token", "is missing") }
-            return ModelPrice(
-                model: model, input: input, cachedInput: try price("cache_read_input_token_cost") ?? input,
-                output: try price("output_cost_per_token") ?? PricePerMillion.zero)
+            return Price(
+                model: model, input: input, cachedInput: try price("cache_read_input_token_cost"),
+                output: try price("output_cost_per_token") ?? .free)
         }
     }
 }

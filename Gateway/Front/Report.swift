@@ -3,21 +3,20 @@ import Ledger
 /// The one line that the log has of every invocation, in the numbers of its ledger row.
 struct Report {
     let record: InvocationRecord
-    let outcome: FunctionCall.Outcome
-    let key: String
+    let isCold: Bool
 
     var line: String {
         let usage = record.usage
         let fields: [(String, String)] = [
-            ("invocation", record.id),
+            ("invocation", "\(record.id)"),
             ("function", record.function),
-            ("key", key),
+            ("key", record.key),
             ("status", record.status.rawValue),
-            ("http_status", "\(outcome.httpStatus ?? 0)"),
+            ("http_status", record.httpStatus.map { "\($0)" } ?? "-"),
             ("duration_ms", "\(record.durationMilliseconds ?? 0)"),
-            ("queue_ms", "\(outcome.queued.milliseconds)"),
-            ("cold_start", outcome.isCold ? "yes" : "no"),
-            ("first_byte_ms", outcome.timeToFirstByte.map { "\($0.milliseconds)" } ?? "-"),
+            ("queue_ms", "\(record.queueMilliseconds ?? 0)"),
+            ("cold_start", isCold ? "yes" : "no"),
+            ("first_byte_ms", record.firstByteMilliseconds.map { "\($0)" } ?? "-"),
             ("prompt_tokens", "\(usage.promptTokens)"),
             ("cached_tokens", "\(usage.cachedTokens)"),
             ("completion_tokens", "\(usage.completionTokens)"),

@@ -14,10 +14,10 @@ struct SystemRoutes: Sendable {
     let models: @Sendable () async -> [String]
 
     func add(to router: Router<GatewayContext>) {
-        router.get(.init(Self.healthPath)) { _, _ in try Self.json(["status": "ok"]) }
+        router.get(.init(Self.healthPath)) { _, _ in try Self.json(["status": "ok"] as JSON) }
         router.get("/v1/models") { _, _ in
             let models = await models().map(Self.model)
-            return try Self.json(["object": "list", "data": .array(models)])
+            return try Self.json(["object": "list", "data": .array(models)] as JSON)
         }
         router.get("/v1/models/{model}") { _, context in
             let name = try context.parameters.require("model")
@@ -26,7 +26,9 @@ struct SystemRoutes: Sendable {
         }
         router.get("/v1/invocations/{id}") { _, context in
             let id = try context.parameters.require("id")
-            guard let caller = context.caller, let record = try await ledger.invocation(id, key: caller.key) else {
+            guard let tenant = context.caller?.tenant, let number = UUIDv7(id),
+                let record = try await ledger.invocation(number, tenant: tenant)
+            else {
                 throw APIError.notFound("No invocation '\(id)' was made with this key.", parameter: "id", code: "invocation_not_found")
             }
             return try Self.json(record)
@@ -37,11 +39,9 @@ struct SystemRoutes: Sendable {
         ["id": .string(alias), "object": "model", "created": 0, "owned_by": "swiftlet"]
     }
 
-    private static func json(_ value: some Encodable) throws -> Response {
+    private static func json<Value: Encodable>(_ value: Value) throws -> Response {
         Response(
             status: .ok, headers: [.contentType: "application/json"],
             body: .init(byteBuffer: ByteBuffer(bytes: try JSON.encode(value))))
     }
-
-    private static func json(_ value: JSON) throws -> Response { try json(value as JSON?) }
 }

@@ -70,7 +70,7 @@ extension FastCGIRequest {
     }
 
     /// CGI's paths are decoded. A path that would hold a NUL stays as it is: CGI programs take parameters as C strings.
-    private static func percentDecoded(_ path: String) -> String {
+    package static func percentDecoded(_ path: String) -> String {
         var bytes: [UInt8] = []
         var rest = path.utf8[...]
         while let byte = rest.popFirst() {

@@ -43,7 +43,7 @@ struct Serve: AsyncParsableCommand {
 
         let gateway = Gateway(
             state: directory, programs: programs, ledger: try await openLedger(directory, logger),
-            tokens: try InvocationTokenKey(path: directory.tokenKey), logger: logger)
+            tokens: try TokenKey.loadOrCreate(at: directory.tokenKey), logger: logger)
         var services = gateway.services(httpPort: httpPort)
         if nginx { services.append(NginxService(state: directory, programs: programs, port: port, logger: logger)) }
         var configuration = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
