@@ -1,6 +1,6 @@
 import CCurl
 import Synchronization
-import System
+import SwiftletSystem
 
 /// The thread that runs transfers: it sleeps in `curl_multi_poll` until a socket, a timer or another thread has something.
 final class Driver: Sendable {

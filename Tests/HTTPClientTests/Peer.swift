@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import Synchronization
-import System
+import SwiftletSystem
 
 /// A server made by hand: each connection runs `script` on its own thread, so that a test decides every byte and when it is sent.
 final class Peer: Sendable {
