@@ -1,5 +1,5 @@
+import SwiftletSystem
 import Synchronization
-import System
 
 /// What a handler asks the thread that speaks libfcgi for it to do.
 ///

@@ -1,7 +1,7 @@
 import CFCGI
 import Logging
+import SwiftletSystem
 import Synchronization
-import System
 
 /// Runs a handler for every FastCGI request that arrives at a listening socket.
 package final class Server: Sendable {

@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Glibc
-import System
+import SwiftletSystem
 
 /// The process around a function: from start to exit.
 enum Worker {

@@ -1,8 +1,8 @@
 import Foundation
 import FunctionKit
 import Glibc
+import SwiftletSystem
 import Synchronization
-import System
 
 /// A model host or gateway with answers made by hand: HTTP/1.1 on a unix socket, one request per connection.
 final class FakeHost: Sendable {

@@ -1,7 +1,7 @@
 import Foundation
 import FunctionKit
 import Glibc
-import System
+import SwiftletSystem
 
 /// A web server's side of FastCGI 1.0, written from the specification and independent of libfcgi.
 final class FastCGIClient: Sendable {

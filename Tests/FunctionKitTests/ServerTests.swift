@@ -1,6 +1,6 @@
 import Foundation
 import FunctionKit
-import System
+import SwiftletSystem
 import Testing
 
 private struct Broken: Error {}
