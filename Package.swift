@@ -12,6 +12,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
         .package(url: "https://github.com/apple/swift-system", from: "1.6.4"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -36,16 +37,28 @@ let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
         .target(name: name, dependencies: dependencies, path: "\(folder)/\(name)", exclude: exclude, swiftSettings: swift6))
 }
 
+/// Programs carry Swift's runtime with them, so that a worker starts in milliseconds and installs as one file. The flag is given
+/// to the linker alone, not as `--static-swift-stdlib` to the whole build, because Testing exists only as a dynamic library:
+/// this way programs and tests share one build. The libraries are what Foundation's static archives need, in their order.
+let staticRuntime = LinkerSetting.unsafeFlags(
+    ["-static-stdlib"]
+        + [
+            "CoreFoundation", "FoundationInternationalization", "FoundationEssentials", "_FoundationCollections", "_FoundationCShims",
+            "_FoundationICU", "swiftSynchronization", "dispatch", "BlocksRuntime",
+        ].flatMap { ["-Xlinker", "-l\($0)"] },
+    .when(platforms: [.linux]))
+
 @MainActor func program(_ name: String, at path: String, _ dependencies: [Target.Dependency], exclude: [String] = []) {
     package.targets.append(
-        .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: swift6))
+        .executableTarget(
+            name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: swift6, linkerSettings: [staticRuntime]))
 }
 
 // MARK: Runtime
 
 package.targets += [
     .target(name: "CSwiftletSystem", path: "Runtime/System/Shims"),
-    .target(name: "CCurl", path: "Runtime/HTTPClient/Shims", linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "CCurl", path: "Runtime/HTTPClient/Shims"),
     .systemLibrary(name: "CFCGI", path: "Runtime/FunctionKit/FCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
     .target(name: "Kernels", path: "Runtime/Kernels", cSettings: [.unsafeFlags(["-O3"])]),
     .executableTarget(name: "swiftlet-launch", path: "Runtime/Launcher"),
@@ -55,10 +68,10 @@ package.targets.append(
     .target(
         name: "SwiftletSystem", dependencies: ["CSwiftletSystem", files], path: "Runtime/System", exclude: ["Shims"], swiftSettings: swift6))
 room("Wire", in: "Runtime")
-room("HTTPClient", in: "Runtime", ["CCurl"], exclude: ["Shims"])
-room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem"])
+room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"])
+room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem"], exclude: ["DemoModel"])
 room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
-room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "CFCGI", logging], exclude: ["FCGI"])
+room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
 program("swiftlet-host", at: "Runtime/ModelHost", ["Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird])
 program("swiftlet-prompt", at: "Runtime/PromptRunner", ["FunctionKit", mustache])
@@ -74,7 +87,11 @@ room("FastCGI", in: "Gateway", [
     logging,
 ])
 room("Nginx", in: "Gateway", [mustache])
-room("Front", in: "Gateway", ["FastCGI", "Supervisor", "Ledger", "Wire", "SwiftletSystem", hummingbird])
+room("Front", in: "Gateway", [
+    "FastCGI", "Supervisor", "Ledger", "Wire", "SwiftletSystem", hummingbird,
+    .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+])
 program("swiftlet", at: "Runtime/CommandLine", [
     "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
     .product(name: "ArgumentParser", package: "swift-argument-parser"),

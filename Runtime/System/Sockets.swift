@@ -16,6 +16,11 @@ package enum UnixSocket {
         guard result >= 0 else { throw SystemError("cannot listen on the unix socket \(path)", Errno(rawValue: -result)) }
         return FileDescriptor(rawValue: result)
     }
+
+    /// Closes every connection that waits on `listener`, so that its callers learn at once that nobody serves it.
+    package static func refuseWaiting(on listener: FileDescriptor) {
+        swl_unix_refuse_waiting(listener.rawValue)
+    }
 }
 
 /// TCP ports.

@@ -13,6 +13,12 @@ package struct YAMLReader {
             root = try Yams.compose(yaml: text)
         } catch YamlError.parser(_, let problem, let mark, _), YamlError.scanner(_, let problem, let mark, _) {
             throw ManifestError(file: file, line: mark.line, message: "not valid YAML: \(problem)")
+        } catch YamlError.duplicatedKeysInMapping(let names, _) {
+            // The parser knows only where the mapping begins.
+            let name = names.first ?? ""
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            let second = lines.indices.filter { lines[$0].drop { $0 == " " }.hasPrefix("\(name):") }.dropFirst().first
+            throw ManifestError(file: file, line: second.map { $0 + 1 }, message: "the key '\(name)' appears twice")
         } catch {
             throw ManifestError(file: file, message: "not valid YAML: \(error)")
         }
@@ -31,10 +37,6 @@ package struct YAMLReader {
                 throw ManifestError(file: file, line: key.mark?.line, message: "a key must be a word")
             }
             return (name, key, value)
-        }
-        var seen = Set<String>()
-        for pair in pairs where !seen.insert(pair.name).inserted {
-            throw ManifestError(file: file, line: pair.key.mark?.line, message: "the key '\(pair.name)' appears twice")
         }
     }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -27,6 +28,15 @@ int swl_unix_listen(const char *path, int backlog, mode_t mode) {
         return -error;
     }
     return descriptor;
+}
+
+void swl_unix_refuse_waiting(int descriptor) {
+    struct pollfd listener = {.fd = descriptor, .events = POLLIN};
+    while (poll(&listener, 1, 0) == 1) {
+        int connection = accept4(descriptor, NULL, NULL, SOCK_CLOEXEC);
+        if (connection < 0) return;
+        close(connection);
+    }
 }
 
 int swl_lock_file(const char *path) {

@@ -7,6 +7,9 @@
 /// Returns the descriptor, or -errno.
 int swl_unix_listen(const char *path, int backlog, mode_t mode);
 
+/// Accepts and closes every connection that waits on the listening socket, so that its callers learn at once that nobody serves it.
+void swl_unix_refuse_waiting(int descriptor);
+
 /// Takes an exclusive lock on `path`, creating it, without waiting. Returns the descriptor that holds it, or -errno.
 int swl_lock_file(const char *path);
 
