@@ -8,6 +8,10 @@ void swl_add(float *x, const float *y, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] += y[i];
 }
 
+void swl_rotary_frequencies(float base, size_t pairs, float *out) {
+    for (size_t i = 0; i < pairs; i++) out[i] = 1 / powf(base, (float)i / (float)pairs);
+}
+
 void swl_rotary_angles(float position, const float *frequencies, size_t pairs, float *out) {
     for (size_t i = 0; i < pairs; i++) {
         float angle = position * frequencies[i];

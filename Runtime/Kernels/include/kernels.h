@@ -61,6 +61,9 @@ const swl_kernels *_Nullable swl_kernels_named(const char *name);
 /// x += y
 void swl_add(float *x, const float *y, size_t count);
 
+/// out[i] = base^(-i / pairs)
+void swl_rotary_frequencies(float base, size_t pairs, float *out);
+
 /// The angles of rotary position embeddings: out[2i] = cos(position * frequencies[i]), out[2i + 1] = sin(…).
 void swl_rotary_angles(float position, const float *frequencies, size_t pairs, float *out);
 
