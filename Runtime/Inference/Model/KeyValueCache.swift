@@ -27,7 +27,7 @@ final class KeyValueCache {
     let stride: Int
     private let start: UnsafeMutableRawPointer
 
-    init(_ shape: Shape, capacity: Int) throws {
+    init(_ shape: Shape, capacity: Int) throws(InferenceError) {
         self.shape = shape
         self.capacity = capacity
         stride = shape.dimension * (shape.type == SWL_F16 ? 2 : 4)

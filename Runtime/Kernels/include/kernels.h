@@ -15,8 +15,8 @@
 /// Q4_0: blocks of 32, an f16 scale before 16 bytes; byte i holds elements i (low half) and i + 16, each plus 8.
 typedef enum { SWL_F32 = 0, SWL_F16 = 1, SWL_Q4_0 = 2, SWL_Q8_0 = 8 } swl_type;
 
-/// One build of the kernels.
-typedef struct {
+/// One build of the kernels. A constant, which all threads may use.
+typedef struct __attribute__((swift_attr("@Sendable"))) {
     const char *name;
 
     /// out[i] = row[i] as floats.
