@@ -8,15 +8,15 @@ package final class MappedFile: @unchecked Sendable {  // `bytes` is set once an
     package let path: String
     package let bytes: UnsafeRawBufferPointer
 
-    /// - Throws: ``SystemError`` that names the file, also when it is not a regular file.
+    /// - Throws: ``FileError`` that names the file, also when it is not a regular file.
     package init(path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw SystemError("open", path) }
+        guard descriptor >= 0 else { throw FileError("open", path) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw SystemError("read", path) }
+        guard fstat(descriptor, &status) == 0 else { throw FileError("read", path) }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw SystemError("read", path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
+            throw FileError("read", path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
         }
         self.path = path
         let size = Int(status.st_size)
@@ -25,7 +25,7 @@ package final class MappedFile: @unchecked Sendable {  // `bytes` is set once an
             return
         }
         guard let start = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), start != MAP_FAILED else {
-            throw SystemError("map", path)
+            throw FileError("map", path)
         }
         bytes = UnsafeRawBufferPointer(start: start, count: size)
     }

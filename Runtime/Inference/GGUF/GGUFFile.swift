@@ -16,7 +16,7 @@ package struct GGUFFile: Sendable {
         let file: MappedFile
         do {
             file = try MappedFile(path: path)
-        } catch let error as SystemError {
+        } catch let error as FileError {
             throw InferenceError(.system, error.message)
         }
         var cursor = GGUFCursor(file)

@@ -29,6 +29,10 @@ package struct GGUFMetadata: Sendable {
 
     package func requiredFloat(_ key: String) throws -> Double { try required(key, "a floating-point number", float(key)) }
 
+    func requiredStringArray(_ key: String) throws -> GGUFArray {
+        try required(key, "an array of strings", values[key]?.array.flatMap { $0.kind == .string ? $0 : nil })
+    }
+
     package func requiredStrings(_ key: String) throws -> [String] { try required(key, "an array of strings", strings(key)) }
 
     /// A whole number that must lie in `range`.
@@ -131,6 +135,12 @@ package struct GGUFArray: Sendable {
 
     /// `nil` where the elements are not strings. Bytes that are not UTF-8 become U+FFFD.
     package var strings: [String]? { elements(\.string) }
+
+    /// Calls `body` with each string's bytes, as they are in the file.
+    func forEachString(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        var cursor = GGUFCursor(file, at: start)
+        for _ in 0..<(kind == .string ? count : 0) { try body(cursor.stringBytes("an array of strings")) }
+    }
 
     /// `nil` where the elements are not whole numbers, or one does not fit `Int`.
     package var integers: [Int]? { elements(\.integer) }

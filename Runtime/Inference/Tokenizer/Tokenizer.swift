@@ -42,6 +42,8 @@ extension Tokenizer {
 package func makeTokenizer(from metadata: GGUFMetadata) throws -> any Tokenizer {
     let model = try metadata.requiredString("tokenizer.ggml.model")
     switch model {
+    case "gpt2": return try BytePairTokenizer(metadata)
+    case "bert": return try WordPieceTokenizer(metadata)
     default:
         throw InferenceError(
             .unsupported, "\(metadata.path): the tokenizer \(model.quotedForMessage) is not supported; Swiftlet has gpt2 and bert.")

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A system call on a file that failed.
-package struct SystemError: Error, Hashable, Sendable {
+/// A file that could not be opened, read, written or renamed.
+package struct FileError: Error, Hashable, Sendable {
     /// What was tried: "open", "write", "rename" …
     package let operation: String
     package let path: String
@@ -18,6 +18,6 @@ package struct SystemError: Error, Hashable, Sendable {
     package var message: String { "Cannot \(operation) \(path): \(String(cString: strerror(code)))." }
 }
 
-extension SystemError: CustomStringConvertible {
+extension FileError: CustomStringConvertible {
     package var description: String { message }
 }
