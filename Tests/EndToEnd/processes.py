@@ -34,6 +34,13 @@ class Process:
         fields = _stat(self.pid)
         return 0 if fields is None else int(fields[11]) + int(fields[12])
 
+    def mentions(self, text: str) -> bool:
+        """Whether its command line, or a file it has mapped, has `text` in its name."""
+        try:
+            return any(text in Path(f"/proc/{self.pid}/{file}").read_text(errors="replace") for file in ("cmdline", "maps"))
+        except OSError:
+            return False
+
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 

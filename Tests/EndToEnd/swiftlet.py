@@ -93,15 +93,15 @@ class System:
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen | None = None
         self.key = ""
+        self.output = state / "test-output.log"
 
     # Starting and stopping
 
     def up(self) -> "System":
         """Starts everything with `Gateway/up`, as a newcomer does."""
         self.state.mkdir(parents=True, exist_ok=True)
-        (self.state / "demo.env").unlink(missing_ok=True)
         self._start([ROOT / "Gateway/up", "--state", self.state, "--port", self.port])
-        eventually(lambda: (self.state / "demo.env").exists() or self._ended(), within=900, what="demo.env")
+        eventually(lambda: "Ctrl-C stops everything" in self.said or self._ended(), within=900, what="its last line")
         self.key = self.demo["SWIFTLET_API_KEY"]
         return self
 
@@ -134,17 +134,21 @@ class System:
         self.process.wait()
 
     def _start(self, command: list) -> None:
-        self.output = self.state / "test-output.log"
-        with self.output.open("ab") as output:
+        with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [str(part) for part in command], cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
 
     def _ended(self) -> None:
         code = self.process.poll()
-        assert code is None, f"it ended with code {code}:\n{self.output.read_text(errors='replace')[-3000:]}"
+        assert code is None, f"it ended with code {code}:\n{self.said[-3000:]}"
 
     # Looking at it
+
+    @property
+    def said(self) -> str:
+        """What it has printed since it was started."""
+        return self.output.read_text(errors="replace")
 
     @property
     def demo(self) -> dict[str, str]:
@@ -170,6 +174,10 @@ class System:
             return answer.status == 200 and answer.json["status"] != "reserved" and answer.json
 
         return eventually(settled, what=f"settling {identifier}")
+
+    def bill(self, identifier: str) -> dict:
+        """The record of an invocation that was cut short, once its host has entered what was made until then."""
+        return eventually(lambda: (r := self.invocation(identifier))["calls"] and r, what=f"the bill of {identifier}")
 
     # Speaking to it
 
@@ -219,6 +227,14 @@ def command(*arguments: str, check: bool = True, **options) -> subprocess.Comple
     done = subprocess.run([str(SWIFTLET), *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
     assert not check or done.returncode == 0, f"swiftlet {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}{done.stdout}"
     return done
+
+
+def fails(*arguments: str, **options) -> str:
+    """Runs a command that must fail in an orderly way: with a code, a word on standard error and nothing on standard output."""
+    done = command(*arguments, check=False, **options)
+    assert 0 < done.returncode < 126, f"{done.returncode}: {done.stderr}"
+    assert done.stderr.strip() and not done.stdout.strip()
+    return done.stderr
 
 
 # A completion that goes on for all of its tokens, almost the whole context of the demo model.

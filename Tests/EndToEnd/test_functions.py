@@ -195,7 +195,8 @@ def test_feedback_on_anothers_invocation(system, invocation, new_key):
 
 
 @pytest.mark.parametrize("change, status, field", [
-    ({"invocation_id": "0190d7a1-0000-7000-8000-000000000000"}, 404, "invocation_id"), ({"invocation_id": "nonsense"}, 400, "invocation_id"),
+    ({"invocation_id": "0190d7a1-0000-7000-8000-000000000000"}, 404, "invocation_id"),
+    ({"invocation_id": "nonsense"}, 400, "invocation_id"),
     ({"invocation_id": None}, 400, "invocation_id"), ({"name": None}, 400, "name"), ({"name": ""}, 400, "name"),
 ])
 def test_bad_feedback_is_named(system, invocation, change, status, field):

@@ -116,7 +116,8 @@ def test_bad_searches_are_named(handbook, body, field):
     assert answer.status == 400 and answer.error["param"] == field
 
 
-@pytest.mark.parametrize("documents", [[], "text", [{"text": "no id"}], [{"id": "x"}], [{"id": "x", "text": ""}], [{"id": "", "text": "x"}]])
+@pytest.mark.parametrize(
+    "documents", [[], "text", [{"text": "no id"}], [{"id": "x"}], [{"id": "x", "text": ""}], [{"id": "", "text": "x"}]])
 def test_bad_documents_are_refused(system, documents):
     answer = system.request("PUT", "/collections/bad/documents", {"documents": documents})
     assert answer.status == 400 and answer.error["param"].startswith("documents")
