@@ -96,6 +96,7 @@ program("swiftlet", at: "Runtime/CommandLine", [
     "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ])
 
 // MARK: Functions: every folder that holds Swift is a handler; the rest are templates or other languages
