@@ -1,4 +1,4 @@
-import System
+import SwiftletSystem
 
 /// A GGUF model file (version 2 or 3), memory-mapped read-only: metadata, and tensors that stay where they are in the file.
 ///
