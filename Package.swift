@@ -116,7 +116,7 @@ for folder in names(in: "Functions") where names(in: "Functions/\(folder)").cont
 
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": [.product(name: "HummingbirdTesting", package: "hummingbird")],
+    "Front": [.product(name: "AsyncAlgorithms", package: "swift-async-algorithms"), .product(name: "NIOCore", package: "swift-nio")],
     "Ledger": [sqlite],
 ]
 for folder in names(in: "Tests") where folder.hasSuffix("Tests") {
