@@ -106,6 +106,7 @@ program("swiftlet", at: "Runtime/CommandLine", [
     "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ])
 
 // MARK: Functions: every folder that holds Swift is a handler; the rest are templates or other languages
@@ -125,7 +126,7 @@ for folder in names(in: "Functions") where names(in: "Functions/\(folder)").cont
 
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": [.product(name: "HummingbirdTesting", package: "hummingbird")],
+    "Front": [.product(name: "AsyncAlgorithms", package: "swift-async-algorithms"), .product(name: "NIOCore", package: "swift-nio")],
     "Ledger": [sqlite],
 ]
 for folder in names(in: "Tests") where folder.hasSuffix("Tests") {

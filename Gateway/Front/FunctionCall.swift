@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import FastCGI
 import HTTPTypes
 import Hummingbird

@@ -1,4 +1,4 @@
-import System
+import SwiftletSystem
 
 /// A GGUF model file (version 2 or 3), memory-mapped read-only: metadata, and tensors that stay where they are in the file.
 ///
@@ -13,12 +13,7 @@ package struct GGUFFile: Sendable {
     /// Reads and checks the header; no tensor data is touched.
     /// - Throws: ``InferenceError`` that names the file and what is wrong with it.
     package init(path: String) throws {
-        let file: MappedFile
-        do {
-            file = try MappedFile(path: path)
-        } catch let error as FileError {
-            throw InferenceError(.system, error.message)
-        }
+        let file = try InferenceError.wrapping { () throws(FileError) in try MappedFile(path: path) }
         var cursor = GGUFCursor(file)
         guard file.bytes.prefix(4).elementsEqual("GGUF".utf8) else { throw cursor.failure("it does not begin with \"GGUF\"") }
         _ = try cursor.skip(4, "the magic number")
