@@ -39,7 +39,7 @@ extension Host {
         do {
             let request = GenerationRequest(
                 prompt: try prompt(), maximumTokens: options.maximumTokens ?? engine.description.contextLength,
-                sampling: options.sampling, stop: options.stop)
+                sampling: options.sampling, stop: options.stop, ignoresEnd: options.ignoresEnd)
             generation = try engine.generate(request)
         } catch let error as InferenceError {
             throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")

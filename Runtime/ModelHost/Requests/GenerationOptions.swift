@@ -7,6 +7,8 @@ struct GenerationOptions {
     let maximumTokens: Int?
     let sampling: Sampling
     let stop: [String]
+    /// vLLM's and llama-server's `ignore_eos`.
+    let ignoresEnd: Bool
     let streams: Bool
     /// Whether a stream ends with a chunk that holds its usage.
     let streamsUsage: Bool
@@ -16,6 +18,7 @@ struct GenerationOptions {
         maximumTokens = try fields.integer("max_completion_tokens", in: 1 ... .max) ?? fields.integer("max_tokens", in: 1 ... .max)
         sampling = try GenerationOptions.sampling(fields)
         stop = try GenerationOptions.stop(fields)
+        ignoresEnd = try fields.flag("ignore_eos") ?? false
         streams = try fields.flag("stream") ?? false
         streamsUsage = try GenerationOptions.streamsUsage(fields, streams: streams)
     }

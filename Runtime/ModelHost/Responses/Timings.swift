@@ -1,6 +1,6 @@
 import Inference
 
-/// How long a call took, under llama-server's names.
+/// How long a call took, under llama-server's names and as it counts: all tokens over the time since the first.
 struct Timings: Encodable {
     let promptCount: Int
     let promptMilliseconds: Double
@@ -30,8 +30,7 @@ struct Timings: Encodable {
         try container.encode(Timings.rate(promptCount, promptMilliseconds), forKey: .promptPerSecond)
         try container.encode(predictedCount, forKey: .predictedCount)
         try container.encode(predictedMilliseconds, forKey: .predictedMilliseconds)
-        // The time is that from the first token on, which is part of the prompt's.
-        try container.encode(Timings.rate(predictedCount - 1, predictedMilliseconds), forKey: .predictedPerSecond)
+        try container.encode(Timings.rate(predictedCount, predictedMilliseconds), forKey: .predictedPerSecond)
     }
 
     /// Per second; 0 where nothing was measured.
