@@ -73,7 +73,17 @@ room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem"], exclude: ["DemoM
 room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
-program("swiftlet-host", at: "Runtime/ModelHost", ["Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird])
+program("swiftlet-host", at: "Runtime/ModelHost", [
+    "Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird, files, logging,
+    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOExtras", package: "swift-nio-extras"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+])
 program("swiftlet-prompt", at: "Runtime/PromptRunner", ["FunctionKit", mustache])
 
 // MARK: Gateway
