@@ -1,4 +1,4 @@
-import System
+import SwiftletSystem
 
 /// Why a model cannot be read, or cannot do what was asked.
 package struct InferenceError: Error, Hashable, Sendable {

@@ -1,4 +1,4 @@
-import System
+import SwiftletSystem
 
 /// Writes a GGUF file (version 3): the header, then the tensors row by row, so that a model never has to fit in memory.
 struct GGUFWriter {

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import System
+import SwiftletSystem
 
 /// A model as Hugging Face publishes it: `config.json`, `model.safetensors` (or several with an index) and a tokenizer.
 struct HuggingFaceFolder {

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import System
+import SwiftletSystem
 
 /// A tensor of a safetensors file, in the file's order: the last dimension is the length of a row.
 struct SafeTensor {
