@@ -1,15 +1,15 @@
 /// Makes text of tokens' bytes: holds back bytes of a character that is not whole yet and what may become a stop string, and
 /// ends before the first stop string.
-struct TextAssembler {
+package struct TextAssembler {
     private let stops: [[UInt8]]
     private var held: [UInt8] = []
 
-    init(stops: [String]) {
+    package init(stops: [String]) {
         self.stops = stops.filter { !$0.isEmpty }.map { Array($0.utf8) }
     }
 
     /// - Returns: the text that may be shown now, and whether a stop string has come. Nothing may be appended after that.
-    mutating func append(_ bytes: [UInt8]) -> (text: String, stopped: Bool) {
+    package mutating func append(_ bytes: [UInt8]) -> (text: String, stopped: Bool) {
         held += bytes
         if let stop = held.indices.first(where: { start in stops.contains { held[start...].starts(with: $0) } }) {
             held.removeSubrange(stop...)
@@ -21,7 +21,7 @@ struct TextAssembler {
     }
 
     /// What was held back. Bytes that are not UTF-8 become U+FFFD.
-    mutating func finish() -> String {
+    package mutating func finish() -> String {
         defer { held = [] }
         return String(decoding: held, as: UTF8.self)
     }
