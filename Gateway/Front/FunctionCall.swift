@@ -113,7 +113,8 @@ struct FunctionCall: Sendable {
         for name in [HTTPField.Name.connection, .transferEncoding, .init("keep-alive")!] { headers[name] = nil }
         // nginx would collect a stream before it passes it on.
         if headers[.contentType]?.hasPrefix("text/event-stream") == true { headers[.accelBuffering] = "no" }
-        return HTTPResponse(status: response.status, headerFields: headers)
+        let status = response.status.reasonPhrase.isEmpty ? HTTPResponse.Status(integerLiteral: response.status.code) : response.status
+        return HTTPResponse(status: status, headerFields: headers)
     }
 
     /// What the client is told; the log has the cause.
