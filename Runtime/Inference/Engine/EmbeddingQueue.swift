@@ -7,6 +7,10 @@ package struct EmbeddingQueue {
         package let request: RequestID
         /// Which of its texts.
         package let index: Int
+
+        package init(request: RequestID, index: Int) {
+            (self.request, self.index) = (request, index)
+        }
     }
 
     private struct Request {

@@ -36,8 +36,13 @@ package struct TextAssembler {
 
     /// The length of the end of `held` that is the start of a character.
     private var unfinishedCharacter: Int {
-        for (length, byte) in zip(1...3, held.reversed()) where byte >= 0xc0 {
-            let whole = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2
+        for (length, byte) in zip(1...3, held.reversed()) where !(0x80...0xbf).contains(byte) {
+            let whole = switch byte {
+            case 0xc2...0xdf: 2
+            case 0xe0...0xef: 3
+            case 0xf0...0xf4: 4
+            default: 1
+            }
             return length < whole ? length : 0
         }
         return 0
