@@ -280,11 +280,12 @@ def llama_import(model):
     tokenizer.save(f"{folder}/tokenizer.json")
     json.dump({"bos_token": "<|begin_of_text|>", "eos_token": {"content": "<|eot_id|>"}, "chat_template": "{{ '<|im_start|>' + '<|im_end|>' }}"}, open(f"{folder}/tokenizer_config.json", "w"))
 
-    network = network.float()
-    tokens = tokenizer.encode("The quick brown fox says: it's 12345 o'clock. \u4e2d\u6587 <think><|eot_id|>").ids
+    network = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    text = "The quick brown fox says: it's 12345 o'clock. \u4e2d\u6587 <think><|eot_id|>"
+    tokens = tokenizer.encode(text).ids
     with torch.no_grad():
         logprobs = torch.log_softmax(network(torch.tensor([tokens])).logits[0], -1)
-    json.dump({"tokens": tokens, "logprobs": [logprobs[i, token].item() for i, token in enumerate(tokens[1:])]}, open(f"{FIXTURES}/tiny-llama-scores.json", "w"))
+    json.dump({"text": text, "tokens": tokens, "logprobs": [logprobs[i, token].item() for i, token in enumerate(tokens[1:])]}, open(f"{FIXTURES}/tiny-llama-scores.json", "w"))
 
     state = network.state_dict()
     writer = gguf.GGUFWriter(f"{FIXTURES}/tiny-llama-q8_0.gguf", "llama")
@@ -349,7 +350,7 @@ def bert_import():
     writer.add_name("tiny")
     writer.add_block_count(1), writer.add_context_length(16), writer.add_embedding_length(32), writer.add_feed_forward_length(64)
     writer.add_head_count(4), writer.add_layer_norm_eps(1e-12), writer.add_causal_attention(False), writer.add_pooling_type(gguf.PoolingType.CLS), writer.add_file_type(1)
-    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_model("bert"), writer.add_token_type_count(2)
     writer.add_token_list(["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "\u2581hello", "s", "\u2581caf\u00e9", "\u2581!", "[unused_row_10]", "[unused_row_11]"])
     writer.add_token_types([3, 5, 3, 3, 3, 3, 1, 1, 1, 1, 5, 5])
     writer.add_bos_token_id(3), writer.add_eos_token_id(4), writer.add_unk_token_id(2), writer.add_sep_token_id(4), writer.add_pad_token_id(0), writer.add_mask_token_id(5)

@@ -49,7 +49,7 @@ extension SafeTensor {
             init?(intValue: Int) { nil }
         }
 
-        init(from decoder: any Decoder) throws {
+        init(from decoder: any Swift.Decoder) throws {
             let container = try decoder.container(keyedBy: Key.self)
             for key in container.allKeys where key.stringValue != "__metadata__" {
                 tensors[key.stringValue] = try container.decode(Header.self, forKey: key)

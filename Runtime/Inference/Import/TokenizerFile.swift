@@ -10,7 +10,7 @@ struct TokenizerFile: Decodable {
     struct Merge: Decodable {
         let left, right: String
 
-        init(from decoder: any Decoder) throws {
+        init(from decoder: any Swift.Decoder) throws {
             let container = try decoder.singleValueContainer()
             let parts = try (try? container.decode(String.self)).map { $0.split(separator: " ").map(String.init) } ?? container.decode([String].self)
             guard parts.count == 2 else {
@@ -83,7 +83,7 @@ struct TokenizerConfig: Decodable {
 
         private struct Object: Decodable { let content: String }
 
-        init(from decoder: any Decoder) throws {
+        init(from decoder: any Swift.Decoder) throws {
             let container = try decoder.singleValueContainer()
             text = try (try? container.decode(String.self)) ?? container.decode(Object.self).content
         }
@@ -95,7 +95,7 @@ struct TokenizerConfig: Decodable {
 
         private struct Named: Decodable { let name, template: String }
 
-        init(from decoder: any Decoder) throws {
+        init(from decoder: any Swift.Decoder) throws {
             let container = try decoder.singleValueContainer()
             if let template = try? container.decode(String.self) {
                 text = template
