@@ -259,7 +259,7 @@ def llama_import(model):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(1)
-    folder = f"{FIXTURES}/tiny-llama"
+    folder = f"{FIXTURES}/Import/llama"
     fields = demo_vocabulary(model)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
@@ -285,10 +285,10 @@ def llama_import(model):
     tokens = tokenizer.encode(text).ids
     with torch.no_grad():
         logprobs = torch.log_softmax(network(torch.tensor([tokens])).logits[0], -1)
-    json.dump({"text": text, "tokens": tokens, "logprobs": [logprobs[i, token].item() for i, token in enumerate(tokens[1:])]}, open(f"{FIXTURES}/tiny-llama-scores.json", "w"))
+    json.dump({"text": text, "tokens": tokens, "logprobs": [logprobs[i, token].item() for i, token in enumerate(tokens[1:])]}, open(f"{FIXTURES}/Import/llama-scores.json", "w"))
 
     state = network.state_dict()
-    writer = gguf.GGUFWriter(f"{FIXTURES}/tiny-llama-q8_0.gguf", "llama")
+    writer = gguf.GGUFWriter(f"{FIXTURES}/Import/llama-q8_0.gguf", "llama")
     writer.add_name("tiny")
     writer.add_block_count(2), writer.add_context_length(64), writer.add_embedding_length(64), writer.add_feed_forward_length(96)
     writer.add_head_count(4), writer.add_head_count_kv(2), writer.add_key_length(16), writer.add_value_length(16), writer.add_layer_norm_rms_eps(1e-5)
@@ -333,7 +333,7 @@ def bert_import():
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(2)
-    folder = f"{FIXTURES}/tiny-bert"
+    folder = f"{FIXTURES}/Import/bert"
     lines = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello", "##s", "caf\u00e9", "!"]
     config = BertConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4, max_position_embeddings=16, vocab_size=12, layer_norm_eps=1e-12)
     network = BertModel(config)
@@ -346,7 +346,7 @@ def bert_import():
 
     state = network.state_dict()
     kind = gguf.GGMLQuantizationType.F16
-    writer = gguf.GGUFWriter(f"{FIXTURES}/tiny-bert-f16.gguf", "bert")
+    writer = gguf.GGUFWriter(f"{FIXTURES}/Import/bert-f16.gguf", "bert")
     writer.add_name("tiny")
     writer.add_block_count(1), writer.add_context_length(16), writer.add_embedding_length(32), writer.add_feed_forward_length(64)
     writer.add_head_count(4), writer.add_layer_norm_eps(1e-12), writer.add_causal_attention(False), writer.add_pooling_type(gguf.PoolingType.CLS), writer.add_file_type(1)
