@@ -41,7 +41,7 @@ let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 /// to the linker alone, not as `--static-swift-stdlib` to the whole build, because Testing exists only as a dynamic library:
 /// this way programs and tests share one build. The libraries are what Foundation's static archives need, in their order.
 let staticRuntime = LinkerSetting.unsafeFlags(
-    ["-static-stdlib"]
+    ["-static-stdlib", "-Xlinker", "--strip-debug"]
         + [
             "CoreFoundation", "FoundationInternationalization", "FoundationEssentials", "_FoundationCollections", "_FoundationCShims",
             "_FoundationICU", "swiftSynchronization", "dispatch", "BlocksRuntime",

@@ -1,11 +1,10 @@
 import AsyncAlgorithms
+import Front
 import HTTPTypes
 import NIOCore
 import Synchronization
 import Testing
 import Wire
-
-@testable import Front
 
 @Suite(.timeLimit(.minutes(1))) struct RelayTests {
     @Test func partsArriveInOrderAndTheEndEndsIt() async throws {

@@ -5,11 +5,11 @@ import Testing
 /// The fixtures' folders are as transformers saves models; the GGUF files beside them were made from the same weights in Python.
 @Suite struct ImportTests {
     @Test func llama() throws {
-        try expect("tiny-llama", .q8_0, becomes: "tiny-llama-q8_0.gguf")
+        try expect("tiny-llama", .q8_0, becomes: "imported-llama-q8_0.gguf")
     }
 
     @Test func bert() throws {
-        try expect("tiny-bert", .f16, becomes: "tiny-bert-f16.gguf")
+        try expect("tiny-bert", .f16, becomes: "imported-bert-f16.gguf")
     }
 
     @Test func quantizationIsGGMLs() throws {

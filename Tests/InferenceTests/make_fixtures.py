@@ -287,7 +287,7 @@ def llama_import(model):
     json.dump({"tokens": tokens, "logprobs": [logprobs[i, token].item() for i, token in enumerate(tokens[1:])]}, open(f"{FIXTURES}/tiny-llama-scores.json", "w"))
 
     state = network.state_dict()
-    writer = gguf.GGUFWriter(f"{FIXTURES}/tiny-llama-q8_0.gguf", "llama")
+    writer = gguf.GGUFWriter(f"{FIXTURES}/imported-llama-q8_0.gguf", "llama")
     writer.add_name("tiny")
     writer.add_block_count(2), writer.add_context_length(64), writer.add_embedding_length(64), writer.add_feed_forward_length(96)
     writer.add_head_count(4), writer.add_head_count_kv(2), writer.add_key_length(16), writer.add_value_length(16), writer.add_layer_norm_rms_eps(1e-5)
@@ -345,7 +345,7 @@ def bert_import():
 
     state = network.state_dict()
     kind = gguf.GGMLQuantizationType.F16
-    writer = gguf.GGUFWriter(f"{FIXTURES}/tiny-bert-f16.gguf", "bert")
+    writer = gguf.GGUFWriter(f"{FIXTURES}/imported-bert-f16.gguf", "bert")
     writer.add_name("tiny")
     writer.add_block_count(1), writer.add_context_length(16), writer.add_embedding_length(32), writer.add_feed_forward_length(64)
     writer.add_head_count(4), writer.add_layer_norm_eps(1e-12), writer.add_causal_attention(False), writer.add_pooling_type(gguf.PoolingType.CLS), writer.add_file_type(1)

@@ -1,12 +1,16 @@
 /// Decides which texts are embedded together: up to a number of tokens at once, and in turn from all requests, so that one
 /// with a single question does not wait for one with a thousand documents.
-struct EmbeddingQueue {
-    typealias RequestID = Int
+package struct EmbeddingQueue {
+    package typealias RequestID = Int
 
-    struct Item: Hashable {
-        let request: RequestID
+    package struct Item: Hashable {
+        package let request: RequestID
         /// Which of its texts.
-        let index: Int
+        package let index: Int
+
+        package init(request: RequestID, index: Int) {
+            (self.request, self.index) = (request, index)
+        }
     }
 
     private struct Request {
@@ -18,22 +22,21 @@ struct EmbeddingQueue {
     private let tokensPerStep: Int
     private var requests: [Request] = []
 
-    init(tokensPerStep: Int) { self.tokensPerStep = tokensPerStep }
+    package init(tokensPerStep: Int) { self.tokensPerStep = tokensPerStep }
 
-    var isEmpty: Bool { requests.isEmpty }
-    var count: Int { requests.count }
+    package var count: Int { requests.count }
 
     /// - Parameter lengths: the tokens of each text; at least one text.
-    mutating func add(_ id: RequestID, lengths: [Int]) {
+    package mutating func add(_ id: RequestID, lengths: [Int]) {
         requests.append(Request(id: id, lengths: lengths))
     }
 
-    mutating func remove(_ id: RequestID) {
+    package mutating func remove(_ id: RequestID) {
         requests.removeAll { $0.id == id }
     }
 
     /// The texts to embed now: at least one if there is any, however long.
-    mutating func nextBatch() -> [Item] {
+    package mutating func nextBatch() -> [Item] {
         var items: [Item] = []
         var room = tokensPerStep
         while let request = requests.first, items.isEmpty || request.lengths[request.next] <= room {

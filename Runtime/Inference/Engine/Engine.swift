@@ -16,15 +16,18 @@ package final class Engine: Sendable {
         package var embeddingTokensPerStep: Int
         /// Makes the context shorter than the model's own.
         package var contextLength: Int?
+        /// A build of the kernels (`portable`, `avx2` or `avx512`) instead of the fastest, for comparisons.
+        package var kernels: String?
         /// Keeps attention's keys and values as 32-bit floats: twice the memory, for exact comparisons.
         package var exactCache: Bool
 
         package init(
             threads: Int = ProcessInfo.processInfo.activeProcessorCount, maximumSequences: Int = 16, tokensPerStep: Int = 64,
-            embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, exactCache: Bool = false
+            embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, kernels: String? = nil, exactCache: Bool = false
         ) {
             (self.threads, self.maximumSequences, self.tokensPerStep) = (threads, maximumSequences, tokensPerStep)
-            (self.embeddingTokensPerStep, self.contextLength, self.exactCache) = (embeddingTokensPerStep, contextLength, exactCache)
+            (self.embeddingTokensPerStep, self.contextLength) = (embeddingTokensPerStep, contextLength)
+            (self.kernels, self.exactCache) = (kernels, exactCache)
         }
     }
 
@@ -41,12 +44,13 @@ package final class Engine: Sendable {
 
     /// Maps the file and checks all that the architecture needs of it; no weight is read.
     /// - Throws: ``InferenceError`` where the file is damaged, incomplete, or needs what Swiftlet does not have.
-    package convenience init(path: String, configuration: Configuration = Configuration()) throws {
+    package init(path: String, configuration: Configuration = Configuration()) throws {
         let file = try GGUFFile(path: path)
-        try self.init(file, tokenizer: makeTokenizer(from: file.metadata), configuration: configuration)
-    }
-
-    init(_ file: GGUFFile, tokenizer: any Tokenizer, configuration: Configuration, kernels: swl_kernels = swl_best_kernels().pointee) throws {
+        let tokenizer = try makeTokenizer(from: file.metadata)
+        guard let kernels = configuration.kernels.map({ swl_kernels_named($0) }) ?? swl_best_kernels() else {
+            throw InferenceError(.unsupported, "This machine does not run the kernels \(configuration.kernels ?? "").")
+        }
+        let table = kernels.pointee
         let threads = max(1, min(configuration.threads, 256))
         let sequences = max(1, configuration.maximumSequences)
         let tokensPerStep = max(sequences, configuration.tokensPerStep)
@@ -62,10 +66,10 @@ package final class Engine: Sendable {
                 file, contextLength: context, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: true)
             worker = .sequences(
                 try EngineThread {
-                    let compute = Compute(team: team, kernels: kernels)
+                    let compute = Compute(team: team, kernels: table)
                     let decoder = LlamaDecoder(
                         model, compute, cacheType: cacheType, contextLength: context, batchLimit: tokensPerStep, outputLimit: sequences)
-                    return SequenceRunner(decoder, tokenizer: tokenizer, kernels: kernels, limits: limits, load: gauge)
+                    return SequenceRunner(decoder, tokenizer: tokenizer, kernels: table, limits: limits, load: gauge)
                 })
         case "bert":
             let model = try Bert(file)
@@ -75,7 +79,7 @@ package final class Engine: Sendable {
                 file, contextLength: context, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: false)
             worker = .embeddings(
                 try EngineThread {
-                    let encoder = BertEncoder(model, Compute(team: team, kernels: kernels), batchLimit: max(tokensPerStep, context))
+                    let encoder = BertEncoder(model, Compute(team: team, kernels: table), batchLimit: max(tokensPerStep, context))
                     return EmbeddingRunner(encoder, tokensPerStep: tokensPerStep, load: gauge)
                 })
         case let other:
@@ -119,12 +123,19 @@ package final class Engine: Sendable {
     package func score(_ tokens: [Token]) async throws -> [Float] {
         guard case .sequences(let thread) = worker else { throw cannot("score text") }
         try check(tokens, what: "text")
-        guard tokens.count <= description.contextLength else {
-            throw InferenceError.contextLengthExceeded(limit: description.contextLength, requested: tokens.count)
-        }
         guard tokens.count > 1 else { return [] }
         return try await cancellable { cancellation, continuation in
             try thread.submit(.scoring(.init(tokens: tokens, continuation: continuation, cancellation: cancellation)))
+        }
+    }
+
+    /// The natural logarithm of the probability of every token of the vocabulary to come after these.
+    /// - Throws: ``InferenceError``, or `CancellationError`.
+    package func predict(after tokens: [Token]) async throws -> [Float] {
+        guard case .sequences(let thread) = worker else { throw cannot("predict text") }
+        try check(tokens, what: "text")
+        return try await cancellable { cancellation, continuation in
+            try thread.submit(.prediction(.init(tokens: tokens, continuation: continuation, cancellation: cancellation)))
         }
     }
 
@@ -132,12 +143,7 @@ package final class Engine: Sendable {
     /// - Throws: ``InferenceError``, or `CancellationError`.
     package func embed(_ inputs: [[Token]]) async throws -> [[Float]] {
         guard case .embeddings(let thread) = worker else { throw cannot("embed text") }
-        for input in inputs {
-            try check(input, what: "input")
-            guard input.count <= description.contextLength else {
-                throw InferenceError.contextLengthExceeded(limit: description.contextLength, requested: input.count)
-            }
-        }
+        for input in inputs { try check(input, what: "input") }
         guard !inputs.isEmpty else { return [] }
         return try await cancellable { cancellation, continuation in
             try thread.submit(EmbeddingRunner.Job(texts: inputs, continuation: continuation, cancellation: cancellation))
@@ -157,6 +163,9 @@ package final class Engine: Sendable {
         if let token = tokens.first(where: { $0 < 0 || $0 >= description.vocabularyCount }) {
             throw InferenceError(
                 .invalidRequest, "The \(what) has the token \(token), but the vocabulary has 0…\(description.vocabularyCount - 1).")
+        }
+        guard tokens.count <= description.contextLength else {
+            throw InferenceError.contextLengthExceeded(limit: description.contextLength, requested: tokens.count)
         }
     }
 

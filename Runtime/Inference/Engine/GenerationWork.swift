@@ -1,5 +1,3 @@
-import Kernels
-
 /// An answer, token by token.
 final class GenerationWork: SequenceWork {
     private(set) var tokens: [Token]
@@ -17,14 +15,14 @@ final class GenerationWork: SequenceWork {
     private var began: ContinuousClock.Instant?
     private var firstToken: ContinuousClock.Instant?
 
-    init(_ job: SequenceRunner.GenerationJob, tokenizer: any Tokenizer, kernels: swl_kernels) {
+    init(_ job: SequenceRunner.GenerationJob, tokenizer: any Tokenizer) {
         request = job.request
         channel = job.channel
         requested = job.requested
         self.tokenizer = tokenizer
         tokens = request.prompt
         capacity = request.prompt.count + request.maximumTokens
-        sampler = Sampler(request.sampling, kernels: kernels)
+        sampler = Sampler(request.sampling)
         assembler = TextAssembler(stops: request.stop)
     }
 

@@ -1,25 +1,23 @@
 import Kernels
 
 /// Chooses tokens. As in Hugging Face's `generate`: temperature first, then top-k, then top-p of what is left.
-struct Sampler {
+package struct Sampler {
     private let sampling: Sampling
     private var random: SplitMix64
-    private let softmax: @convention(c) (UnsafeMutablePointer<Float>, Int) -> Float
 
-    init(_ sampling: Sampling, kernels: swl_kernels) {
+    package init(_ sampling: Sampling) {
         self.sampling = sampling
         random = SplitMix64(seed: sampling.seed ?? UInt64.random(in: .min ... .max))
-        softmax = kernels.softmax
     }
 
     /// - Parameter logits: one score for each token of the vocabulary; overwritten.
     /// - Returns: `nil` where a score is not a number, or all are infinitely low.
-    mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Token? {
+    package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Token? {
         guard let best = Self.best(logits), let start = logits.baseAddress else { return nil }
         guard sampling.temperature > 0 else { return Token(best) }
         let highest = logits[best]
         for index in logits.indices { logits[index] = (logits[index] - highest) / sampling.temperature }
-        _ = softmax(start, logits.count)
+        _ = swl_best_kernels().pointee.softmax(start, logits.count)
         return Token(choose(UnsafeBufferPointer(logits)))
     }
 
@@ -110,12 +108,12 @@ private struct LikeliestFirst: Sequence, IteratorProtocol {
 }
 
 /// A small random number generator whose sequence is the same everywhere: https://prng.di.unimi.it/splitmix64.c
-struct SplitMix64: RandomNumberGenerator {
+package struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var z = state
         z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9

@@ -3,20 +3,24 @@
 /// It knows counts only. A sequence has `known` tokens, of which the first `evaluated` are in its cache. One that has a
 /// single token to evaluate is a stream, which takes part in every step; what a step has room for beyond that is divided
 /// among the longer ones, mostly prompts, so that a long prompt neither halts the streams nor keeps short prompts waiting.
-struct Scheduler {
-    struct Limits: Hashable, Sendable {
+package struct Scheduler {
+    package struct Limits: Hashable, Sendable {
         /// How many sequences run at once; others wait in line.
-        var sequences: Int
+        package var sequences: Int
         /// How many tokens a step evaluates at most; not fewer than `sequences`.
-        var tokensPerStep: Int
+        package var tokensPerStep: Int
+
+        package init(sequences: Int, tokensPerStep: Int) {
+            (self.sequences, self.tokensPerStep) = (sequences, tokensPerStep)
+        }
     }
 
-    typealias SequenceID = Int
+    package typealias SequenceID = Int
 
-    struct Slice: Hashable {
-        let sequence: SequenceID
+    package struct Slice: Hashable {
+        package let sequence: SequenceID
         /// Which of its tokens.
-        let range: Range<Int>
+        package let range: Range<Int>
     }
 
     private struct Entry {
@@ -30,30 +34,30 @@ struct Scheduler {
     private var running: [Entry] = []
     private var waiting: [Entry] = []
 
-    init(_ limits: Limits) {
+    package init(_ limits: Limits) {
         precondition(limits.sequences >= 1 && limits.tokensPerStep >= limits.sequences)
         self.limits = limits
     }
 
-    var runningCount: Int { running.count }
-    var waitingCount: Int { waiting.count }
+    package var runningCount: Int { running.count }
+    package var waitingCount: Int { waiting.count }
 
-    mutating func add(_ id: SequenceID, tokens: Int) {
+    package mutating func add(_ id: SequenceID, tokens: Int) {
         waiting.append(Entry(id: id, known: tokens))
     }
 
     /// A token was chosen to go on with.
-    mutating func appendToken(to id: SequenceID) {
+    package mutating func appendToken(to id: SequenceID) {
         if let index = running.firstIndex(where: { $0.id == id }) { running[index].known += 1 }
     }
 
-    mutating func remove(_ id: SequenceID) {
+    package mutating func remove(_ id: SequenceID) {
         running.removeAll { $0.id == id }
         waiting.removeAll { $0.id == id }
     }
 
     /// The next step's slices, at most one for each sequence; they count as evaluated from now on.
-    mutating func nextStep() -> [Slice] {
+    package mutating func nextStep() -> [Slice] {
         let joining = waiting.prefix(limits.sequences - running.count)
         running += joining
         waiting.removeFirst(joining.count)

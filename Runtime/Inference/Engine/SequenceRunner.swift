@@ -9,6 +9,7 @@ final class SequenceRunner: Runner {
         let requested: ContinuousClock.Instant
     }
 
+    /// Asks for one logarithm of a probability for each token after the first, or of each token that could come next.
     struct ScoringJob: Sendable {
         let tokens: [Token]
         let continuation: CheckedContinuation<[Float], any Error>
@@ -18,6 +19,7 @@ final class SequenceRunner: Runner {
     enum Job: Sendable {
         case generation(GenerationJob)
         case scoring(ScoringJob)
+        case prediction(ScoringJob)
     }
 
     private struct Sequence {
@@ -44,8 +46,9 @@ final class SequenceRunner: Runner {
     func accept(_ job: Job) {
         let work: any SequenceWork =
             switch job {
-            case .generation(let job): GenerationWork(job, tokenizer: tokenizer, kernels: kernels)
+            case .generation(let job): GenerationWork(job, tokenizer: tokenizer)
             case .scoring(let job): ScoringWork(job, kernels: kernels)
+            case .prediction(let job): PredictionWork(job, kernels: kernels)
             }
         sequences[nextID] = Sequence(work: work)
         scheduler.add(nextID, tokens: work.tokens.count)
