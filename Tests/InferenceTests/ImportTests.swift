@@ -101,7 +101,7 @@ import Testing
     @Test func damagedWeights() throws {
         let original = try Data(contentsOf: URL(fileURLWithPath: fixture("Import/bert/model.safetensors")))
         let headerLength = Int(original[0]) | Int(original[1]) << 8
-        var random = SplitMix64(state: 11)
+        var random = SplitMix64(seed: 11)
         let copy = try Copy("Import/bert")
         defer { copy.removeAll() }
         for _ in 0..<500 {
