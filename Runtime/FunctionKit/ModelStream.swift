@@ -69,3 +69,11 @@ extension JSON {
     /// Why the completion ended, where this reply or chunk says it: `stop`, `length`, ….
     public var finishReason: String? { self["choices"]?.array?.first?["finish_reason"]?.string }
 }
+
+extension JSON {
+    /// Any value as JSON; null where it has no such form.
+    public init(_ value: some Encodable) {
+        let parsed = try? JSON(parsing: JSON.encode(value) as [UInt8])
+        self = parsed ?? .null
+    }
+}

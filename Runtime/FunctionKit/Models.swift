@@ -79,6 +79,14 @@ public struct Model: Sendable {
         return try parsed(Reply.self, try await caller.collect(peer, at: socket, "POST", "/tokenize", JSON.encode(body))).tokens
     }
 
+    /// How many tokens a conversation and its answer may have together, from `GET /v1/models`: vLLM's `max_model_len`, or
+    /// llama-server's `meta.n_ctx_train`. `nil` where the model does not say it.
+    public func contextLength() async throws -> Int? {
+        let reply = try parsed(JSON.self, try await caller.collect(peer, at: socket, "GET", "/v1/models", nil))
+        let first = reply["data"]?.array?.first
+        return (first?["max_model_len"] ?? first?["meta"]?["n_ctx_train"])?.integer.flatMap { Int(exactly: $0) }
+    }
+
     /// Sends `body` as it is and passes on what comes back as it comes: status, type and bytes. Not counted in ``Context/usage``.
     public func relay(_ path: String, _ body: [UInt8], to response: ResponseWriter) async throws {
         let reply = try await caller.send(peer, at: socket, "POST", path, body)

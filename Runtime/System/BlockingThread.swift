@@ -2,7 +2,8 @@ import Glibc
 
 /// Runs `body` on a thread of its own, for code that blocks in C: Swift's cooperative pool has one thread per core and none to spare.
 ///
-/// SIGPIPE is blocked there, so that a peer that hangs up is an error code and not the end of the process.
+/// SIGPIPE is blocked there, so that a peer that hangs up is an error code and not the end of the process; so are the
+/// signals that end a process, so that they interrupt no system call in the middle of a request.
 package func startBlockingThread(_ body: @escaping @Sendable () -> Void) {
     final class Box {
         let body: @Sendable () -> Void
@@ -13,10 +14,10 @@ package func startBlockingThread(_ body: @escaping @Sendable () -> Void) {
     let status = pthread_create(&thread, nil, { argument in
         guard let argument else { return nil }
         let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
-        var pipe = sigset_t()
-        sigemptyset(&pipe)
-        sigaddset(&pipe, SIGPIPE)
-        pthread_sigmask(SIG_BLOCK, &pipe, nil)
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for signal in [SIGPIPE, SIGTERM, SIGINT] { sigaddset(&signals, signal) }
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
         box.body()
         return nil
     }, box.toOpaque())

@@ -45,6 +45,10 @@ class FunctionsFolder:
             "echo.py": HANDLERS / "echo.py",
         })
 
+    def adopt(self, name: str) -> None:
+        """A function that something else has put there is taken out with the others."""
+        self._placed.add(name)
+
     def remove(self, name: str) -> None:
         if (self.path / name).exists():
             (self.path / name).rename(self._workshop / f"{name}-{os.urandom(4).hex()}")

@@ -141,16 +141,20 @@ def test_a_slow_function_meets_its_timeout(system, functions):
     assert system.invocation(answer.invocation)["status"] == "timed_out"
 
 
-def test_a_scaffold_serves_as_it_is(system, functions, tmp_path):
-    system.command("new", "hello", cwd=tmp_path)
-    made = tmp_path / "hello"
-    assert (made / "function.yaml").is_file()
-    assert system.command("new", "hello", cwd=tmp_path, check=False).returncode != 0
-    functions.place("hello", {file.name: file for file in made.iterdir() if file.is_file()})
-    row = eventually(lambda: next((r for r in system.report("functions") if r["name"] == "hello"), None), within=2, what="its row")
-    method, path = row["routes"][0].split(" ")
-    answer = eventually(lambda: (a := system.request(method, path, {"text": STORY})).status != 404 and a, within=2)
-    assert answer.status == 200, answer.body
+def test_a_new_prompt_serves_as_it_is(system, functions):
+    system.command("new", "hello")
+    functions.adopt("hello")
+    answer = eventually(lambda: (a := system.post("/hello", {"text": "Say hello"})).status != 404 and a, within=2)
+    assert answer.status == 200 and answer.json["text"] and answer.json["usage"]["completion_tokens"] > 0
+    again = system.command("new", "hello", check=False)
+    assert again.returncode != 0 and "hello" in again.stderr
+
+
+@pytest.mark.parametrize("kind, program", [("python", "hello.py"), ("swift", "Hello.swift"), ("prompt", "hello.mustache")])
+def test_each_kind_of_new_function_is_a_folder(system, tmp_path, kind, program):
+    system.command("new", "hello", "--kind", kind, "--into", tmp_path)
+    (made,) = tmp_path.iterdir()
+    assert {file.name for file in made.iterdir()} == {"function.yaml", program}
 
 
 def test_the_built_in_functions_are_listed(system):

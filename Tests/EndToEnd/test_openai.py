@@ -146,9 +146,11 @@ def test_embeddings_in_base64_are_the_same_numbers(client):
     assert client.embeddings.create(model="embed", input="A fox and a kite.").data[0].embedding == pytest.approx(floats, abs=1e-6)
 
 
-def test_embeddings_are_also_at_embed(system):
-    answer = system.post("/embed", {"model": "embed", "input": "A fox and a kite."})
-    assert answer.status == 200 and len(answer.json["data"][0]["embedding"]) == 384
+def test_embed_is_a_shorter_way(system, client):
+    answer = system.post("/embed", {"input": "A fox and a kite."}).json
+    same = client.embeddings.create(model="embed", input="A fox and a kite.", encoding_format="float")
+    assert answer["embeddings"] == [pytest.approx(same.data[0].embedding, abs=1e-5)] and answer["dimensions"] == 384
+    assert answer["usage"]["prompt_tokens"] == same.usage.prompt_tokens
 
 
 # Models

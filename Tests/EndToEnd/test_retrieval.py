@@ -27,7 +27,7 @@ def find(system: System, collection: str, query: str, top_k: int = 3, **options)
     """The ids of the documents found, best first."""
     answer = system.post("/retrieve", {"collection": collection, "query": query, "top_k": top_k}, **options)
     assert answer.status == 200, answer.body
-    return [hit["document"] for hit in answer.json["data"]]
+    return [hit["document"] for hit in answer.json["results"]]
 
 
 def generate(system: System, collection: str, question: str, top_k: int = 3) -> dict:
@@ -83,7 +83,7 @@ def test_putting_a_document_again_replaces_it(system):
     put(system, "replaced", {"id": "tent", "text": "The Vaskel tent weighs 820 grams."})
     put(system, "replaced", {"id": "tent", "text": "The Vaskel tent costs 99 euros."})
     answer = system.post("/retrieve", {"collection": "replaced", "query": "Vaskel tent", "top_k": 5}).json
-    assert [hit["text"] for hit in answer["data"]] == ["The Vaskel tent costs 99 euros."]
+    assert [hit["text"] for hit in answer["results"]] == ["The Vaskel tent costs 99 euros."]
 
 
 def test_a_deleted_document_is_not_found(system):

@@ -60,7 +60,7 @@ def test_up_twice(newcomer):
     assert time.monotonic() - began < 30
     assert newcomer.key == key
     answer = newcomer.post("/retrieve", {"collection": "handbook", "query": "How long does shipping take?", "top_k": 1})
-    assert answer.status == 200 and answer.json["data"][0]["document"] == "shipping"
+    assert answer.status == 200 and answer.json["results"][0]["document"] == "shipping"
     assert newcomer.invocation(invocation)["status"] == "succeeded"
     assert_ends_clean(newcomer, signal.SIGTERM)
 
