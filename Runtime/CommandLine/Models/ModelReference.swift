@@ -20,9 +20,8 @@ struct ModelReference: ParsableArguments {
         let file = "\(directory.models)/\(model.hasSuffix(".gguf") ? model : model + ".gguf")"
         if !model.contains("/"), FileManager.default.fileExists(atPath: file) { return file }
         let known = catalog.entries.map(\.alias) + ModelFolder.names(in: directory)
-        throw ValidationError(
-            "There is no model '\(model)' in \(directory.path)"
-                + (known.isEmpty ? "; 'swiftlet models import' and 'swiftlet models pull' bring some." : "; there are \(known.joined(separator: ", "))."))
+        let hint = known.isEmpty ? "'swiftlet models import' and 'swiftlet models pull' bring some" : "there are \(known.joined(separator: ", "))"
+        throw CommandError("There is no model '\(model)' in \(directory.path); \(hint).")
     }
 }
 
@@ -38,7 +37,7 @@ enum ModelFolder {
     /// - Throws: an error if `name` can't be a file's name.
     static func place(for name: String, in directory: StateDirectory) throws -> String {
         guard !name.isEmpty, !name.hasPrefix("."), !name.contains(where: { $0 == "/" || $0 == "\0" }) else {
-            throw ValidationError("'\(name)' can't be a model's name; give another with --name.")
+            throw CommandError("'\(name)' can't be a model's name; give another with --name.")
         }
         try FileManager.default.createDirectory(atPath: directory.models, withIntermediateDirectories: true)
         return "\(directory.models)/\(name).gguf"

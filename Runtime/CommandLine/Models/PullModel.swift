@@ -54,7 +54,7 @@ struct PullModel: AsyncParsableCommand {
             let sum = withExtendedLifetime(file) { SHA256.hash(data: file.bytes) }
             let text = sum.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
             guard text == sha256.lowercased() else {
-                throw ValidationError("The file at \(url) has the SHA-256 sum \(text), not the one that was asked for. It was not kept.")
+                throw CommandError("The file at \(url) has the SHA-256 sum \(text), not the one that was asked for. It was not kept.")
             }
         }
         _ = try GGUFFile(path: path)

@@ -29,12 +29,13 @@ struct Score: AsyncParsableCommand {
         let engine = try Engine(path: model.path())
         defer { engine.shutdown() }
         let tokens = tokens?.tokens ?? engine.tokenizer.encodeForModel(text ?? "", special: true)
-        guard tokens.count >= 2 else { throw ValidationError("There is nothing to score: a text of two tokens or more is needed.") }
+        guard tokens.count >= 2 else { throw CommandError("There is nothing to score: a text of two tokens or more is needed.") }
         let logprobs = try await engine.score(tokens).map(Double.init)
         let perplexity = exp(-logprobs.reduce(0, +) / Double(logprobs.count))
         if format.format == .json {
             let result: [String: JSON] = [
-                "tokens": .array(tokens.map { .integer(Int64($0)) }), "logprobs": .array(logprobs.map(JSON.number)), "perplexity": .number(perplexity),
+                "tokens": .array(tokens.map { .integer(Int64($0)) }), "logprobs": .array(logprobs.map(JSON.number)),
+                "perplexity": .number(perplexity),
             ]
             return print(String(decoding: try JSON.encode(result), as: UTF8.self))
         }

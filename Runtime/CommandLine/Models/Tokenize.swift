@@ -1,6 +1,6 @@
 import ArgumentParser
-import FoundationEssentials
 import Inference
+import SwiftletSystem
 import Wire
 
 struct Tokenize: ParsableCommand {
@@ -29,22 +29,15 @@ struct Tokenize: ParsableCommand {
 
     func run() throws {
         let tokenizer = try makeTokenizer(from: GGUFFile(path: model.path()).metadata)
-        let text = try text ?? StandardInput.text()
+        guard let text = try text ?? String(validating: StandardInput.readToEnd(), as: UTF8.self) else {
+            throw CommandError("Standard input is not UTF-8 text.")
+        }
         let tokens = special ? tokenizer.encodeForModel(text, special: true) : tokenizer.encode(text, special: false)
         if format.format == .json {
             let numbers = tokens.map { JSON.integer(Int64($0)) }
             return print(String(decoding: try JSON.encode(["tokens": JSON.array(numbers)]), as: UTF8.self))
         }
         print(try Report(columns: ["token", "text"], rows: tokens.map { [.integer(Int64($0)), tokenizer.shown($0)] }).text(as: format.format))
-    }
-}
-
-enum StandardInput {
-    /// All of it.
-    static func text() throws -> String {
-        let bytes = FileManager.default.contents(atPath: "/dev/stdin") ?? Data()
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw ValidationError("Standard input is not UTF-8 text.") }
-        return text
     }
 }
 
