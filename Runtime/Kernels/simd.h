@@ -25,16 +25,16 @@ enum { LANES = 16 };
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-INLINE floats load(const float *from) {
+INLINE floats load(const void *from) {
     floats value;
     memcpy(&value, from, sizeof value);
     return value;
 }
 
 /// The last `count` < 16 elements of a row; the lanes past them are zero.
-INLINE floats load_part(const float *from, size_t count) {
+INLINE floats load_part(const void *from, size_t count) {
     floats value = 0;
-    memcpy(&value, from, count * sizeof *from);
+    memcpy(&value, from, count * sizeof(float));
     return value;
 }
 
@@ -94,14 +94,25 @@ INLINE floats load_halves(const uint8_t *from) {
 
 /// 16 elements of an SWL_F32 or SWL_F16 row.
 INLINE floats load16(swl_type type, const uint8_t *row, size_t column) {
-    return type == SWL_F32 ? load((const float *)row + column) : load_halves(row + column * 2);
+    return type == SWL_F32 ? load(row + column * 4) : load_halves(row + column * 2);
 }
 
 INLINE floats load16_part(swl_type type, const uint8_t *row, size_t column, size_t count) {
-    if (type == SWL_F32) return load_part((const float *)row + column, count);
+    if (type == SWL_F32) return load_part(row + column * 4, count);
     halves value = 0;
     memcpy(&value, row + column * 2, count * 2);
     return __builtin_convertvector(value, floats);
+}
+
+/// The f16 that a block of a quantized row begins with, in all lanes.
+INLINE floats block_scale(const uint8_t *block) {
+    uint16_t bits;
+    memcpy(&bits, block, sizeof bits);
+    typedef uint16_t shorts __attribute__((ext_vector_type(16)));
+    shorts all = bits;
+    // Opaque, so that the compiler does not convert a single lane: loading one would wait for the register's last use, a sum.
+    __asm__("" : "+v"(all));
+    return __builtin_convertvector(__builtin_bit_cast(halves, all), floats);
 }
 
 /// Elements 32 * block and the 31 after it.
@@ -112,9 +123,7 @@ INLINE void load_block(swl_type type, const uint8_t *row, size_t block, floats *
         return;
     }
     row += block * (type == SWL_Q8_0 ? Q8_0_BYTES : Q4_0_BYTES);
-    _Float16 half;
-    memcpy(&half, row, 2);
-    floats scale = (float)half;
+    floats scale = block_scale(row);
     bytes first, second;
     memcpy(&first, row + 2, sizeof first);
     if (type == SWL_Q8_0) {
