@@ -12,6 +12,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.4"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -26,6 +28,7 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let sqlite = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let files = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// One room of the house: a folder that is one target.
@@ -34,28 +37,52 @@ let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
         .target(name: name, dependencies: dependencies, path: "\(folder)/\(name)", exclude: exclude, swiftSettings: swift6))
 }
 
+/// Programs carry Swift's runtime with them, so that a worker starts in milliseconds and installs as one file. The flag is given
+/// to the linker alone, not as `--static-swift-stdlib` to the whole build, because Testing exists only as a dynamic library:
+/// this way programs and tests share one build. The libraries are what Foundation's static archives need, in their order.
+let staticRuntime = LinkerSetting.unsafeFlags(
+    ["-static-stdlib", "-Xlinker", "--strip-debug"]
+        + [
+            "CoreFoundation", "FoundationInternationalization", "FoundationEssentials", "_FoundationCollections", "_FoundationCShims",
+            "_FoundationICU", "swiftSynchronization", "dispatch", "BlocksRuntime",
+        ].flatMap { ["-Xlinker", "-l\($0)"] },
+    .when(platforms: [.linux]))
+
 @MainActor func program(_ name: String, at path: String, _ dependencies: [Target.Dependency], exclude: [String] = []) {
     package.targets.append(
-        .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: swift6))
+        .executableTarget(
+            name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: swift6, linkerSettings: [staticRuntime]))
 }
 
 // MARK: Runtime
 
 package.targets += [
     .target(name: "CSwiftletSystem", path: "Runtime/System/Shims"),
-    .target(name: "CCurl", path: "Runtime/HTTPClient/Shims", linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "CCurl", path: "Runtime/HTTPClient/Shims"),
     .systemLibrary(name: "CFCGI", path: "Runtime/FunctionKit/FCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
     .target(name: "Kernels", path: "Runtime/Kernels", cSettings: [.unsafeFlags(["-O3"])]),
     .executableTarget(name: "swiftlet-launch", path: "Runtime/Launcher"),
 ]
-room("System", in: "Runtime", ["CSwiftletSystem"], exclude: ["Shims"])
+// Named apart from its folder because libraries below test `canImport(System)`.
+package.targets.append(
+    .target(
+        name: "SwiftletSystem", dependencies: ["CSwiftletSystem", files], path: "Runtime/System", exclude: ["Shims"], swiftSettings: swift6))
 room("Wire", in: "Runtime")
-room("HTTPClient", in: "Runtime", ["CCurl"], exclude: ["Shims"])
-room("Inference", in: "Runtime", ["Kernels", "System"])
-room("Ledger", in: "Runtime", ["Wire", sqlite, .product(name: "Crypto", package: "swift-crypto")])
-room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "CFCGI", logging], exclude: ["FCGI"])
-room("Supervisor", in: "Runtime", ["System", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
-program("swiftlet-host", at: "Runtime/ModelHost", ["Inference", "Ledger", "System", "Wire", hummingbird])
+room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"])
+room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem"], exclude: ["DemoModel"])
+room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
+room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
+room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
+program("swiftlet-host", at: "Runtime/ModelHost", [
+    "Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird, files, logging,
+    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+])
 program("swiftlet-prompt", at: "Runtime/PromptRunner", ["FunctionKit", mustache])
 
 // MARK: Gateway
@@ -69,38 +96,44 @@ room("FastCGI", in: "Gateway", [
     logging,
 ])
 room("Nginx", in: "Gateway", [mustache])
-room("Front", in: "Gateway", ["FastCGI", "Supervisor", "Ledger", "Wire", "System", hummingbird])
-program("swiftlet", at: "Runtime/CommandLine", [
-    "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "System", "Wire",
-    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+room("Front", in: "Gateway", [
+    "FastCGI", "Supervisor", "Ledger", "Wire", "SwiftletSystem", hummingbird,
+    .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+])
+program("swiftlet", at: "Runtime/CommandLine", [
+    "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
+    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ])
 
 // MARK: Functions: every folder that holds Swift is a handler; the rest are templates or other languages
 
 let extras: [String: [Target.Dependency]] = ["Retrieve": [sqlite], "Feedback": [sqlite]]
 let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-func files(_ path: String) -> [String] {
+func names(in path: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent(path).path)) ?? []).sorted()
 }
-for folder in files("Functions") where files("Functions/\(folder)").contains(where: { $0.hasSuffix(".swift") }) {
+for folder in names(in: "Functions") where names(in: "Functions/\(folder)").contains(where: { $0.hasSuffix(".swift") }) {
     program(
         folder.lowercased(), at: "Functions/\(folder)", ["FunctionKit"] + extras[folder, default: []],
-        exclude: files("Functions/\(folder)").filter { !$0.hasSuffix(".swift") })
+        exclude: names(in: "Functions/\(folder)").filter { !$0.hasSuffix(".swift") })
 }
 
 // MARK: Tests: Tests/SomethingTests tests the room `Something`
 
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": [.product(name: "HummingbirdTesting", package: "hummingbird")],
+    "Front": [.product(name: "AsyncAlgorithms", package: "swift-async-algorithms"), .product(name: "NIOCore", package: "swift-nio")],
     "Ledger": [sqlite],
 ]
-for folder in files("Tests") where folder.hasSuffix("Tests") {
+for folder in names(in: "Tests") where folder.hasSuffix("Tests") {
     let tested = String(folder.dropLast("Tests".count))
     package.targets.append(
         .testTarget(
             name: folder, dependencies: [.target(name: tested)] + alsoTested[tested, default: []], path: "Tests/\(folder)",
-            exclude: files("Tests/\(folder)").filter { !$0.hasSuffix(".swift") && $0 != "Fixtures" },
-            resources: files("Tests/\(folder)").contains("Fixtures") ? [.copy("Fixtures")] : [], swiftSettings: swift6))
+            exclude: names(in: "Tests/\(folder)").filter { !$0.hasSuffix(".swift") && $0 != "Fixtures" },
+            resources: names(in: "Tests/\(folder)").contains("Fixtures") ? [.copy("Fixtures")] : [], swiftSettings: swift6))
 }

@@ -1,3 +1,5 @@
+import SwiftletSystem
+
 /// Why a model cannot be read, or cannot do what was asked.
 package struct InferenceError: Error, Hashable, Sendable {
     package enum Code: Hashable, Sendable {
@@ -20,6 +22,15 @@ package struct InferenceError: Error, Hashable, Sendable {
     package init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
+    }
+
+    /// Runs `body`, with errors of the operating system told as this module's.
+    static func wrapping<T>(_ body: () throws(FileError) -> T) throws(InferenceError) -> T {
+        do {
+            return try body()
+        } catch {
+            throw InferenceError(.system, error.message)
+        }
     }
 
     package static func contextLengthExceeded(limit: Int, requested: Int) -> InferenceError {

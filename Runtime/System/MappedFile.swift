@@ -9,7 +9,7 @@ package final class MappedFile: @unchecked Sendable {  // `bytes` is set once an
     package let bytes: UnsafeRawBufferPointer
 
     /// - Throws: ``FileError`` that names the file, also when it is not a regular file.
-    package init(path: String) throws {
+    package init(path: String) throws(FileError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError("open", path) }
         defer { close(descriptor) }

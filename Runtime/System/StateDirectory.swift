@@ -11,24 +11,33 @@ import FoundationEssentials
 /// nginx/      the configuration in use and nginx's temporary files
 /// run/        sockets; empty when nothing runs
 /// ```
-public struct StateDirectory: Hashable, Sendable {
+package struct StateDirectory: Hashable, Sendable {
     /// Absolute path without a trailing slash.
-    public let path: String
+    package let path: String
 
-    public init(_ path: String) {
+    package init(_ path: String) {
         let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         let standardized = URL(filePath: absolute).standardized.path(percentEncoded: false)
         self.path = standardized.count > 1 && standardized.hasSuffix("/") ? String(standardized.dropLast()) : standardized
     }
 
-    public var ledger: String { "\(path)/ledger.sqlite" }
+    package var ledger: String { "\(path)/ledger.sqlite" }
     /// The secret that signs invocation tokens: 32 random bytes, mode 0600.
-    public var tokenKey: String { "\(path)/token.key" }
-    public var modelsFile: String { "\(path)/models.yaml" }
-    public var pricesFile: String { "\(path)/prices.yaml" }
-    public var models: String { "\(path)/models" }
-    public var functions: String { "\(path)/functions" }
-    public var log: String { "\(path)/log" }
-    public var nginx: String { "\(path)/nginx" }
-    public func data(of function: String) -> String { "\(path)/data/\(function)" }
+    package var tokenKey: String { "\(path)/token.key" }
+    package var modelsFile: String { "\(path)/models.yaml" }
+    package var pricesFile: String { "\(path)/prices.yaml" }
+    package var models: String { "\(path)/models" }
+    package var functions: String { "\(path)/functions" }
+    package var log: String { "\(path)/log" }
+    package var nginx: String { "\(path)/nginx" }
+    /// Where sockets are: `run` in the state directory, or a private folder with a short name when that path is too long for a socket.
+    package var run: String {
+        let inside = "\(path)/run"
+        // The longest socket name is a function's name (40 characters), a dash, a serial number and ".sock".
+        guard inside.utf8.count + 56 > UnixSocket.maximumPathLength else { return inside }
+        // FNV-1a: the same folder for the same path in every process.
+        let hash = path.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return "/tmp/swiftlet-\(String(hash, radix: 16))"
+    }
+    package func data(of function: String) -> String { "\(path)/data/\(function)" }
 }

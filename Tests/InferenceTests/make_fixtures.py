@@ -1,6 +1,6 @@
 """Writes Fixtures/: what other implementations make of the same input.
 
-    pip install gguf tokenizers transformers jinja2 numpy
+    pip install gguf tokenizers transformers jinja2 numpy torch
     python make_fixtures.py DEMO_MODEL.gguf MINILM_FOLDER
 
 DEMO_MODEL is the demo chat model, MINILM_FOLDER all-MiniLM-L6-v2 as Hugging Face has it.
@@ -236,9 +236,140 @@ def every_value():
     writer.close()
 
 
+def save(model, folder, **options):
+    os.makedirs(folder, exist_ok=True)
+    model.save_pretrained(folder, **options)
+    if os.path.exists(f"{folder}/generation_config.json"):
+        os.remove(f"{folder}/generation_config.json")
+
+
+def add_weights(writer, name, tensor, kind):
+    tensor = tensor.float().numpy()
+    if kind is None or tensor.ndim == 1:
+        writer.add_tensor(name, tensor)
+    elif kind == gguf.GGMLQuantizationType.F16:
+        writer.add_tensor(name, tensor.astype(np.float16))
+    else:
+        writer.add_tensor(name, gguf.quants.quantize(tensor, kind), raw_dtype=kind)
+
+
+def llama_import(model):
+    """A very small random Llama as transformers saves it, in shards of bfloat16, and the GGUF that it should become."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(1)
+    folder = f"{FIXTURES}/Import/llama"
+    fields = demo_vocabulary(model)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    from tokenizers.processors import TemplateProcessing
+    from tokenizers.trainers import BpeTrainer
+
+    tokenizer.train_from_iterator(HANDMADE, BpeTrainer(vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    tokenizer.add_special_tokens(["<|begin_of_text|>", "<|eot_id|>"])
+    tokenizer.add_tokens(["<think>"])
+    tokenizer.post_processor = TemplateProcessing(single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", tokenizer.token_to_id("<|begin_of_text|>"))])
+    config = LlamaConfig(
+        hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
+        vocab_size=304, initializer_range=0.3, rms_norm_eps=1e-5, tie_word_embeddings=False,
+        rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32})
+    network = LlamaForCausalLM(config).to(torch.bfloat16)
+    save(network, folder, max_shard_size="100KB")
+    tokenizer.save(f"{folder}/tokenizer.json")
+    json.dump({"bos_token": "<|begin_of_text|>", "eos_token": {"content": "<|eot_id|>"}, "chat_template": "{{ '<|im_start|>' + '<|im_end|>' }}"}, open(f"{folder}/tokenizer_config.json", "w"))
+
+    network = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    text = "The quick brown fox says: it's 12345 o'clock. \u4e2d\u6587 <think><|eot_id|>"
+    tokens = tokenizer.encode(text).ids
+    with torch.no_grad():
+        logprobs = torch.log_softmax(network(torch.tensor([tokens])).logits[0], -1)
+    json.dump({"text": text, "tokens": tokens, "logprobs": [logprobs[i, token].item() for i, token in enumerate(tokens[1:])]}, open(f"{FIXTURES}/Import/llama-scores.json", "w"))
+
+    state = network.state_dict()
+    writer = gguf.GGUFWriter(f"{FIXTURES}/Import/llama-q8_0.gguf", "llama")
+    writer.add_name("tiny")
+    writer.add_block_count(2), writer.add_context_length(64), writer.add_embedding_length(64), writer.add_feed_forward_length(96)
+    writer.add_head_count(4), writer.add_head_count_kv(2), writer.add_key_length(16), writer.add_value_length(16), writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(16), writer.add_vocab_size(304), writer.add_rope_freq_base(500.0)
+    writer.add_file_type(7), writer.add_quantization_version(2)
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    texts = {index: text for text, index in vocabulary.items()}
+    added = {index: token.special for index, token in tokenizer.get_added_tokens_decoder().items()}
+    kinds = [5 if i not in texts else 1 if i not in added else 3 if added[i] else 4 for i in range(304)]
+    writer.add_tokenizer_model("gpt2"), writer.add_tokenizer_pre("llama-bpe")
+    writer.add_token_list([texts.get(i, f"[unused_row_{i}]") for i in range(304)]), writer.add_token_types(kinds)
+    writer.add_token_merges([" ".join(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]])
+    writer.add_bos_token_id(vocabulary["<|begin_of_text|>"]), writer.add_eos_token_id(vocabulary["<|eot_id|>"]), writer.add_add_bos_token(True)
+    writer.add_chat_template("{{ '<|im_start|>' + '<|im_end|>' }}")
+    kind = gguf.GGMLQuantizationType.Q8_0
+
+    def permuted(weights, heads):  # as llama.cpp's converter has it
+        rows, columns = weights.shape
+        return weights.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
+    plain = 1 / 500.0 ** (torch.arange(0, 16, 2).float() / 16)
+    add_weights(writer, "rope_freqs.weight", plain / scaled, None)
+    add_weights(writer, "token_embd.weight", state["model.embed_tokens.weight"], kind)
+    add_weights(writer, "output_norm.weight", state["model.norm.weight"], None)
+    add_weights(writer, "output.weight", state["lm_head.weight"], kind)
+    for layer in range(2):
+        for name, source, heads in (
+            ("attn_norm", "input_layernorm", 0), ("attn_q", "self_attn.q_proj", 4), ("attn_k", "self_attn.k_proj", 2), ("attn_v", "self_attn.v_proj", 0),
+            ("attn_output", "self_attn.o_proj", 0), ("ffn_norm", "post_attention_layernorm", 0), ("ffn_gate", "mlp.gate_proj", 0), ("ffn_up", "mlp.up_proj", 0),
+            ("ffn_down", "mlp.down_proj", 0)):
+            weights = state[f"model.layers.{layer}.{source}.weight"]
+            add_weights(writer, f"blk.{layer}.{name}.weight", permuted(weights, heads) if heads else weights, kind)
+    writer.write_header_to_file(), writer.write_kv_data_to_file(), writer.write_tensors_to_file(), writer.close()
+
+
+def bert_import():
+    """A very small random BERT as transformers saves it, and the GGUF that it should become."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(2)
+    folder = f"{FIXTURES}/Import/bert"
+    lines = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello", "##s", "caf\u00e9", "!"]
+    config = BertConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4, max_position_embeddings=16, vocab_size=12, layer_norm_eps=1e-12)
+    network = BertModel(config)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter)
+    save(network, folder)
+    open(f"{folder}/vocab.txt", "w", encoding="utf-8").write("\n".join(lines) + "\n")
+    os.makedirs(f"{folder}/1_Pooling", exist_ok=True)
+    json.dump({"word_embedding_dimension": 32, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, open(f"{folder}/1_Pooling/config.json", "w"))
+
+    state = network.state_dict()
+    kind = gguf.GGMLQuantizationType.F16
+    writer = gguf.GGUFWriter(f"{FIXTURES}/Import/bert-f16.gguf", "bert")
+    writer.add_name("tiny")
+    writer.add_block_count(1), writer.add_context_length(16), writer.add_embedding_length(32), writer.add_feed_forward_length(64)
+    writer.add_head_count(4), writer.add_layer_norm_eps(1e-12), writer.add_causal_attention(False), writer.add_pooling_type(gguf.PoolingType.CLS), writer.add_file_type(1)
+    writer.add_tokenizer_model("bert"), writer.add_token_type_count(2)
+    writer.add_token_list(["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "\u2581hello", "s", "\u2581caf\u00e9", "\u2581!", "[unused_row_10]", "[unused_row_11]"])
+    writer.add_token_types([3, 5, 3, 3, 3, 3, 1, 1, 1, 1, 5, 5])
+    writer.add_bos_token_id(3), writer.add_eos_token_id(4), writer.add_unk_token_id(2), writer.add_sep_token_id(4), writer.add_pad_token_id(0), writer.add_mask_token_id(5)
+    names = {"embeddings.word_embeddings": "token_embd", "embeddings.position_embeddings": "position_embd", "embeddings.token_type_embeddings": "token_types", "embeddings.LayerNorm": "token_embd_norm"}
+    for source, name in (("attention.self.query", "attn_q"), ("attention.self.key", "attn_k"), ("attention.self.value", "attn_v"), ("attention.output.dense", "attn_output"),
+                         ("attention.output.LayerNorm", "attn_output_norm"), ("intermediate.dense", "ffn_up"), ("output.dense", "ffn_down"), ("output.LayerNorm", "layer_output_norm")):
+        names[f"encoder.layer.0.{source}"] = f"blk.0.{name}"
+    for source, name in names.items():
+        for part in ("weight", "bias"):
+            if f"{source}.{part}" in state:
+                add_weights(writer, f"{name}.{part}", state[f"{source}.{part}"], None if name in ("position_embd", "token_types") else kind)
+    writer.write_header_to_file(), writer.write_kv_data_to_file(), writer.write_tensors_to_file(), writer.close()
+
+
 if __name__ == "__main__":
     os.makedirs(FIXTURES, exist_ok=True)
     tokenizer_goldens(*sys.argv[1:])
     chat_goldens(sys.argv[1])
     quantization_goldens()
     every_value()
+    llama_import(sys.argv[1])
+    bert_import()

@@ -1,6 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
-import System
+import SwiftletSystem
 
 /// `--state DIR`, shared by every command that touches a system.
 struct StateOption: ParsableArguments {

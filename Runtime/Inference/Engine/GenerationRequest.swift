@@ -30,8 +30,13 @@ package struct GenerationRequest: Hashable, Sendable {
     package var sampling: Sampling
     /// The answer ends before the first of these texts.
     package var stop: [String]
+    /// Goes on when the model ends its answer: for measurements that need answers of one length.
+    package var ignoresEnd: Bool
 
-    package init(prompt: [Token], maximumTokens: Int, sampling: Sampling = Sampling(), stop: [String] = []) {
-        (self.prompt, self.maximumTokens, self.sampling, self.stop) = (prompt, maximumTokens, sampling, stop)
+    package init(
+        prompt: [Token], maximumTokens: Int, sampling: Sampling = Sampling(), stop: [String] = [], ignoresEnd: Bool = false
+    ) {
+        (self.prompt, self.maximumTokens, self.sampling) = (prompt, maximumTokens, sampling)
+        (self.stop, self.ignoresEnd) = (stop, ignoresEnd)
     }
 }

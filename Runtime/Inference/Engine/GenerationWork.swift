@@ -40,7 +40,7 @@ final class GenerationWork: SequenceWork {
         if firstToken == nil { firstToken = clock.now }
         completionTokens += 1
         tokensSinceEvent += 1
-        if tokenizer.isEndOfGeneration(token) {
+        if tokenizer.isEndOfGeneration(token), !request.ignoresEnd {
             show(assembler.finish())
             finish(.stop)
             return .finished

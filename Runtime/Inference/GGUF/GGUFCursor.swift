@@ -1,4 +1,4 @@
-import System
+import SwiftletSystem
 
 /// Reads little-endian values from a mapped file; everything is checked against the bytes that are left.
 struct GGUFCursor {

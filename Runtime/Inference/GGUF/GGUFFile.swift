@@ -1,4 +1,4 @@
-import System
+import SwiftletSystem
 
 /// A GGUF model file (version 2 or 3), memory-mapped read-only: metadata, and tensors that stay where they are in the file.
 ///
@@ -8,17 +8,13 @@ package struct GGUFFile: Sendable {
     package let metadata: GGUFMetadata
     /// In the file's order.
     package let tensors: [GGUFTensor]
+    private let mapping: MappedFile
     private let indices: [String: Int]
 
     /// Reads and checks the header; no tensor data is touched.
     /// - Throws: ``InferenceError`` that names the file and what is wrong with it.
     package init(path: String) throws {
-        let file: MappedFile
-        do {
-            file = try MappedFile(path: path)
-        } catch let error as FileError {
-            throw InferenceError(.system, error.message)
-        }
+        let file = try InferenceError.wrapping { () throws(FileError) in try MappedFile(path: path) }
         var cursor = GGUFCursor(file)
         guard file.bytes.prefix(4).elementsEqual("GGUF".utf8) else { throw cursor.failure("it does not begin with \"GGUF\"") }
         _ = try cursor.skip(4, "the magic number")
@@ -57,6 +53,7 @@ package struct GGUFFile: Sendable {
         }
         self.indices = indices
         self.path = path
+        mapping = file
     }
 
     /// - Throws: ``InferenceError`` if the file has no tensor of this name.
@@ -67,6 +64,16 @@ package struct GGUFFile: Sendable {
 
     package func tensorIfPresent(_ name: String) -> GGUFTensor? {
         indices[name].map { tensors[$0] }
+    }
+
+    /// Of the whole file, in bytes.
+    package var size: Int { mapping.bytes.count }
+    /// The elements of all tensors.
+    package var parameterCount: Int { tensors.reduce(0) { $0 &+ $1.elementCount } }
+    /// The type in which most parameters are stored.
+    package var mainType: GGUFType? {
+        let counts = tensors.reduce(into: [:]) { $0[$1.type, default: 0] &+= $1.elementCount }
+        return counts.max { $0.value < $1.value }?.key
     }
 
     private static func alignment(_ metadata: GGUFMetadata, _ cursor: GGUFCursor) throws -> Int {

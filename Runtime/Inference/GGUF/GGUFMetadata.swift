@@ -1,4 +1,4 @@
-import System
+import SwiftletSystem
 
 /// The key-value pairs at the head of a GGUF file.
 ///

@@ -1,4 +1,4 @@
-import System
+import SwiftletSystem
 
 /// A tensor of a mapped GGUF file. The mapping lives as long as any of its tensors does.
 package struct GGUFTensor: Sendable {

@@ -1,1 +1,73 @@
+#define _GNU_SOURCE
 #include "CSwiftletSystem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int swl_unix_listen(const char *path, int backlog, mode_t mode) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -errno;
+    unlink(path);
+    if (bind(descriptor, (struct sockaddr *)&address, sizeof address) != 0 || chmod(path, mode) != 0
+        || listen(descriptor, backlog) != 0) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+    return descriptor;
+}
+
+bool swl_is_listening(int descriptor) {
+    int accepts = 0;
+    socklen_t length = sizeof accepts;
+    return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) == 0 && accepts != 0;
+}
+
+void swl_unix_refuse_waiting(int descriptor) {
+    struct pollfd listener = {.fd = descriptor, .events = POLLIN};
+    while (poll(&listener, 1, 0) == 1) {
+        int connection = accept4(descriptor, NULL, NULL, SOCK_CLOEXEC);
+        if (connection < 0) return;
+        close(connection);
+    }
+}
+
+int swl_lock_file(const char *path) {
+    int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0) return -errno;
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+    return descriptor;
+}
+
+int swl_port_is_free(unsigned short port) {
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -errno;
+    int reuse = 1;
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_ANY)};
+    int result = bind(descriptor, (struct sockaddr *)&address, sizeof address) == 0 && listen(descriptor, 1) == 0 ? 0 : -errno;
+    close(descriptor);
+    return result;
+}
+
+const char *swl_signal_name(int number) {
+    const char *name = sigabbrev_np(number);
+    return name ? name : "?";
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/// Binds and listens on a unix socket at `path` (replacing a stale socket file), with file permissions `mode`.
+/// The descriptor is blocking, because the flag would be shared with the process that inherits it, and close-on-exec.
+/// Returns the descriptor, or -errno.
+int swl_unix_listen(const char *path, int backlog, mode_t mode);
+
+/// Whether `descriptor` is a socket on which connections can be accepted.
+bool swl_is_listening(int descriptor);
+
+/// Accepts and closes every connection that waits on the listening socket, so that its callers learn at once that nobody serves it.
+void swl_unix_refuse_waiting(int descriptor);
+
+/// Takes an exclusive lock on `path`, creating it, without waiting. Returns the descriptor that holds it, or -errno.
+int swl_lock_file(const char *path);
+
+/// Whether TCP port `port` can be listened on. Returns 0, or -errno.
+int swl_port_is_free(unsigned short port);
+
+/// The name of signal `number` without "SIG", for messages; "?" where there is none.
+const char *swl_signal_name(int number);

@@ -1,0 +1,164 @@
+import Logging
+import NIOCore
+
+/// Carries out what ``FastCGIRequesterState`` decides, for one request at a time.
+final class FastCGIClientHandler: ChannelDuplexHandler {
+    typealias InboundIn = FastCGIRecord
+    /// The next part of the request's body; an empty one ends it.
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = FastCGIRecord
+
+    /// What `execute` holds of a request that has begun. The handler fulfils both: always, and each exactly once.
+    struct Exchange: Sendable {
+        let head: EventLoopFuture<CGIResponseHead>
+        let body: FastCGIResponse.Body
+    }
+
+    private struct Pending {
+        let head: EventLoopPromise<CGIResponseHead>
+        let body: FastCGIResponse.Body.Source
+        let standardError: @Sendable (ByteBuffer) -> Void
+    }
+
+    private var state = FastCGIRequesterState()
+    private var pending: Pending?
+    /// Whether the consumer of the body has enough for now, and whether a read was asked for meanwhile.
+    private var isPaused = false
+    private var isReadHeldBack = false
+    private var context: ChannelHandlerContext?
+    private let isReusable: SharedFlag
+    private let logger: Logger
+
+    init(isReusable: SharedFlag, logger: Logger) {
+        self.isReusable = isReusable
+        self.logger = logger
+    }
+
+    // MARK: Requests, on the event loop
+
+    func begin(_ request: FastCGIRequest, standardError: @escaping @Sendable (ByteBuffer) -> Void) throws -> Exchange {
+        guard let context, let records = state.begin(request) else {
+            throw FastCGIConnectionError(.notUsable, "the connection to the worker is closed or in use")
+        }
+        isReusable.value = false
+        let head = context.eventLoop.makePromise(of: CGIResponseHead.self)
+        let body = FastCGIResponse.Body.make(handler: NIOLoopBound(self, eventLoop: context.eventLoop))
+        pending = Pending(head: head, body: body.source, standardError: standardError)
+        for record in records { context.write(wrapOutboundOut(record), promise: nil) }
+        context.flush()
+        setPaused(false)
+        return Exchange(head: head.futureResult, body: body.sequence)
+    }
+
+    /// Closes the connection unless the request is over and both sides agree on that.
+    func end() {
+        if !state.isReusable { close(nil) }
+    }
+
+    /// The request cannot go on; `error` is what its caller shall see.
+    func close(_ error: (any Error)?) {
+        finish(error)
+        context?.close(promise: nil)
+    }
+
+    func setPaused(_ isPaused: Bool) {
+        self.isPaused = isPaused
+        if !isPaused, isReadHeldBack {
+            isReadHeldBack = false
+            context?.read()
+        }
+    }
+
+    /// The connection is lost to further requests; the present one, if there is one, ends with `error`.
+    private func finish(_ error: (any Error)?) {
+        isReusable.value = false
+        let cause = state.close()
+        complete(error ?? cause)
+    }
+
+    private func complete(_ error: (any Error)?) {
+        guard let pending else { return }
+        self.pending = nil
+        if let error {
+            pending.head.fail(error)
+            pending.body.finish(error)
+        } else {
+            pending.body.finish()
+        }
+    }
+
+    // MARK: Channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        finish(nil)
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        do throws(FastCGIConnectionError) {
+            switch try state.receive(unwrapInboundIn(data)) {
+            case .nothing:
+                break
+            case .head(let head, let rest):
+                pending?.head.succeed(head)
+                if rest.readableBytes > 0 { yield(rest) }
+            case .body(let bytes):
+                yield(bytes)
+            case .standardError(let bytes):
+                pending?.standardError(bytes)
+            case .end(let code, let message):
+                // Before anyone learns that the request is over.
+                isReusable.value = state.isReusable
+                complete(code.map { FastCGIConnectionError($0, message) })
+                setPaused(false)
+            }
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func yield(_ bytes: ByteBuffer) {
+        if case .stopProducing = pending?.body.yield(bytes) { isPaused = true }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isPaused {
+            isReadHeldBack = true
+        } else {
+            context.read()
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? FastCGIProtocolError {
+            fail(FastCGIConnectionError(.malformedResponse, error.message))
+        } else {
+            // Input or output has failed; the channel goes inactive next, after what had arrived was read.
+            logger.debug("FastCGI connection failed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func fail(_ error: FastCGIConnectionError) {
+        // The state is closed from the first failure on, and then refuses every record.
+        guard pending != nil || isReusable.value else { return }
+        logger.warning("Closing a FastCGI connection to a worker: \(error.message)")
+        close(error)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        finish(nil)
+        context.fireChannelInactive()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard let record = state.send(unwrapOutboundIn(data)) else {
+            promise?.fail(ChannelError.outputClosed)
+            return
+        }
+        context.write(wrapOutboundOut(record), promise: promise)
+    }
+}

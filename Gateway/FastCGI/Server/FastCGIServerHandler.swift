@@ -1,0 +1,163 @@
+import Logging
+import NIOCore
+import NIOHTTPTypes
+
+/// Carries out what ``FastCGIResponderState`` decides: records become HTTP request parts, and HTTP response parts records.
+final class FastCGIServerHandler: ChannelDuplexHandler {
+    typealias InboundIn = FastCGIRecord
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = FastCGIRecord
+
+    private enum Phase {
+        case open
+        /// Our output is closed, or will be when it has been written; input is read and thrown away until the peer
+        /// closes. Closing with unread input would show the peer a reset in the place of the response's end.
+        case lingering(isOutputClosed: Bool)
+        case closed
+    }
+
+    private var state: FastCGIResponderState
+    private var phase = Phase.open
+    private let lingerTimeout: TimeAmount
+    private let logger: Logger
+
+    init(limits: FastCGIResponderState.Limits, lingerTimeout: TimeAmount, logger: Logger) {
+        self.state = FastCGIResponderState(limits: limits)
+        self.lingerTimeout = lingerTimeout
+        self.logger = logger
+    }
+
+    // MARK: Inbound
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .open = phase else { return }
+        do throws(FastCGIProtocolError) {
+            switch try state.receive(unwrapInboundIn(data)) {
+            case .nothing: break
+            case .head(let head): context.fireChannelRead(wrapInboundOut(.head(head)))
+            case .body(let bytes): context.fireChannelRead(wrapInboundOut(.body(bytes)))
+            case .end: context.fireChannelRead(wrapInboundOut(.end(nil)))
+            case .reply(let record, let thenClose):
+                // Replies are not held back by the peer's reading, so they could pile up.
+                guard context.channel.isWritable else { throw FastCGIProtocolError("the Web server asks but does not read answers") }
+                context.writeAndFlush(wrapOutboundOut(record), promise: nil)
+                if thenClose { linger(context: context) }
+            case .abort(let record):
+                endInput(context: context)
+                context.writeAndFlush(wrapOutboundOut(record), promise: nil)
+                linger(context: context)
+            }
+        } catch {
+            fail(error, context: context)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // The application may have stopped reading for good.
+        if case .lingering = phase { context.read() }
+        context.fireChannelReadComplete()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed:
+            if case .lingering(isOutputClosed: false) = phase { break }
+            close(context: context)
+        case ChannelEvent.outputClosed:
+            guard case .lingering = phase else { break }
+            phase = .lingering(isOutputClosed: true)
+            let channel = context.channel
+            let timeout = context.eventLoop.scheduleTask(in: lingerTimeout) { channel.close(promise: nil) }
+            channel.closeFuture.whenComplete { _ in timeout.cancel() }
+        case is ChannelShouldQuiesceEvent:
+            state.drain()
+            if case .open = phase, !state.hasRequest { linger(context: context) }
+        default:
+            break
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        close(context: context)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? FastCGIProtocolError {
+            fail(error, context: context)
+        } else {
+            logger.debug("FastCGI connection failed", metadata: ["error": "\(error)"])
+            context.fireErrorCaught(error)
+        }
+    }
+
+    // MARK: Outbound
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .open = phase else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        switch state.respond(unwrapOutboundIn(data)) {
+        case .nothing:
+            promise?.succeed()
+        case .send(let record):
+            context.write(wrapOutboundOut(record), promise: promise)
+        case .finish(let endOfOutput, let endOfRequest, let endsInput, let thenClose):
+            context.write(wrapOutboundOut(endOfOutput), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(endOfRequest), promise: promise)
+            if endsInput {
+                context.fireChannelRead(wrapInboundOut(.end(nil)))
+                context.fireChannelReadComplete()
+            }
+            if thenClose { linger(context: context) }
+        }
+    }
+
+    /// The application closes: in mid-response because it failed, which the Web server shall see as a connection that
+    /// breaks off; otherwise when it has served its last request here.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        switch (mode, phase) {
+        case (.output, .open) where !state.hasRequest:
+            linger(context: context)
+            promise?.succeed()
+        case (.output, .lingering):
+            promise?.succeed()
+        default:
+            phase = .closed
+            context.close(promise: promise)
+        }
+    }
+
+    // MARK: Endings
+
+    private func linger(context: ChannelHandlerContext) {
+        guard case .open = phase else { return }
+        phase = .lingering(isOutputClosed: false)
+        context.close(mode: .output, promise: nil)
+        context.read()
+    }
+
+    private func fail(_ error: FastCGIProtocolError, context: ChannelHandlerContext) {
+        guard case .open = phase else { return }
+        logger.warning("Closing a FastCGI connection to the Web server: \(error.message)")
+        close(context: context)
+    }
+
+    private func close(context: ChannelHandlerContext) {
+        if case .closed = phase { return }
+        if case .open = phase, state.hasRequest { endInput(context: context) }
+        phase = .closed
+        context.close(promise: nil)
+    }
+
+    /// With an error, so that nobody takes the part of a body that has arrived for the whole.
+    private func endInput(context: ChannelHandlerContext) {
+        context.fireErrorCaught(FastCGIRequestAborted())
+    }
+}
+
+/// Thrown by a request's body when the Web server, or the client behind it, has gone.
+package struct FastCGIRequestAborted: Error {}

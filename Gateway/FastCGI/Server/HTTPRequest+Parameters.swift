@@ -1,0 +1,72 @@
+import HTTPTypes
+
+extension HTTPField.Name {
+    /// The address of the HTTP client, from the Web server's REMOTE_ADDR. ``FastCGIChannel`` sets it and drops any
+    /// that the client sent, so an application behind FastCGI can rely on it.
+    package static let remoteAddress = HTTPField.Name("x-swiftlet-remote-addr")!
+
+    /// Fields about the connection between client and Web server (RFC 9110 §7.6.1): FastCGI has its own framing, and a
+    /// client's `Connection: close` must not end the Web server's connection to us.
+    static let hopByHop: Set<HTTPField.Name> = [
+        .connection, .te, .trailer, .transferEncoding, .upgrade, HTTPField.Name("keep-alive")!, HTTPField.Name("proxy-connection")!,
+    ]
+}
+
+extension HTTPRequest {
+    /// The request that CGI parameters describe (RFC 3875 §4.1, and REQUEST_URI and REQUEST_SCHEME as nginx, Apache and lighttpd send them).
+    ///
+    /// HTTP_HOST becomes the authority and HTTP_* header fields, except for those about the connection; empty values
+    /// count as absent, and names that HTTP does not allow are dropped.
+    ///
+    /// - Throws: ``FastCGIProtocolError`` when method or path are missing, or CONTENT_LENGTH is not a number.
+    package init(parameters: [FastCGIParameters.Pair]) throws(FastCGIProtocolError) {
+        var method: Method?
+        var path: String?
+        var scheme: String?
+        var isSecure = false
+        var authority: String?
+        var fields = HTTPFields()
+        for (name, value) in parameters where !value.isEmpty {
+            switch name {
+            case "REQUEST_METHOD": method = Method(rawValue: value)
+            case "REQUEST_URI": path = value
+            case "REQUEST_SCHEME": scheme = value
+            case "HTTPS": isSecure = value.lowercased() != "off"
+            case "HTTP_HOST": authority = value
+            case "REMOTE_ADDR": fields[.remoteAddress] = value
+            case "CONTENT_TYPE": fields[.contentType] = value
+            case "CONTENT_LENGTH": fields[.contentLength] = value
+            // nginx sends these two in both forms.
+            case "HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH": break
+            default:
+                guard let field = Self.fieldName(ofParameter: name), field != .remoteAddress else { break }
+                fields.append(HTTPField(name: field, value: value))
+            }
+        }
+        guard let method else {
+            throw FastCGIProtocolError("REQUEST_METHOD is missing or not a method: the Web server must send the CGI parameters")
+        }
+        guard let path else {
+            throw FastCGIProtocolError("REQUEST_URI is missing: the Web server must send it beside the CGI parameters")
+        }
+        if let length = fields[.contentLength], Self.contentLength(length) == nil {
+            throw FastCGIProtocolError("CONTENT_LENGTH is not a number of bytes")
+        }
+        self.init(
+            method: method, scheme: scheme ?? (isSecure ? "https" : "http"), authority: authority, path: path, headerFields: fields)
+    }
+
+    /// The number of bytes that `text` states: digits only, because `Int` would also take a sign.
+    static func contentLength(_ text: String) -> Int? {
+        text.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 } ? Int(text) : nil
+    }
+
+    /// `HTTP_ACCEPT_LANGUAGE` → `accept-language`.
+    private static func fieldName(ofParameter name: String) -> HTTPField.Name? {
+        guard name.utf8.starts(with: "HTTP_".utf8) else { return nil }
+        let text = name.utf8.dropFirst(5).map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }
+        guard let field = HTTPField.Name(String(decoding: text, as: UTF8.self).lowercased()), !HTTPField.Name.hopByHop.contains(field)
+        else { return nil }
+        return field
+    }
+}

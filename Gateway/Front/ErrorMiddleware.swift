@@ -1,0 +1,55 @@
+import HTTPTypes
+import Hummingbird
+import Ledger
+import Logging
+import NIOCore
+import Wire
+
+extension HTTPField.Name {
+    static let invocationID = HTTPField.Name("x-swiftlet-invocation-id")!
+    static let accelBuffering = HTTPField.Name("x-accel-buffering")!
+}
+
+/// Turns every error into OpenAI's error object with its status, and names the invocation in every response.
+struct ErrorMiddleware: RouterMiddleware {
+    func handle(
+        _ request: Request, context: GatewayContext, next: (Request, GatewayContext) async throws -> Response
+    ) async throws -> Response {
+        var response: Response
+        do {
+            response = try await next(request, context)
+        } catch {
+            response = Self.response(for: Self.apiError(error, request: request, context: context))
+        }
+        if response.headers[.invocationID] == nil { response.headers[.invocationID] = "\(context.invocationID)" }
+        return response
+    }
+
+    static func response(for error: APIError) -> Response {
+        let body = (try? JSON.encode(error)) ?? []
+        var headers: HTTPFields = [.contentType: "application/json"]
+        if error.status == 401 { headers[.wwwAuthenticate] = "Bearer" }
+        return Response(
+            status: .init(integerLiteral: error.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+
+    private static func apiError(_ error: any Error, request: Request, context: GatewayContext) -> APIError {
+        switch error {
+        case let error as APIError:
+            return error
+        case let error as LedgerError:
+            context.logger.error("\(error)")
+            return .overloaded("The ledger cannot be written at the moment, so nothing is served that could not be billed.")
+        case let error as HTTPError where error.status == .notFound:
+            return .notFound("Unknown request URL: \(request.method.rawValue) \(request.uri.path).", code: "unknown_url")
+        case let error as any HTTPResponseError:
+            return APIError(
+                status: error.status.code, message: "\(error.status.reasonPhrase).", type: "invalid_request_error")
+        case is CancellationError:
+            return APIError(status: 499, message: "The client closed the request.", type: "server_error", code: "client_closed")
+        default:
+            context.logger.error("failed: \(error)")
+            return .internalError
+        }
+    }
+}

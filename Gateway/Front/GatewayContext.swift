@@ -1,0 +1,30 @@
+import Hummingbird
+import Ledger
+import Logging
+import NIOCore
+
+/// What the gateway knows of one request while it is answered.
+struct GatewayContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+    /// The invocation this request is, or is part of; a client quotes it when something went wrong.
+    var invocationID = UUIDv7()
+    /// Who asks; `nil` until the key check has passed.
+    var caller: Caller?
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        channel = source.channel
+        logger[metadataKey: "invocation"] = "\(invocationID)"
+    }
+}
+
+/// On whose behalf a request runs.
+struct Caller: Sendable {
+    /// The public id of the key that pays.
+    var key: String
+    /// Whose documents it sees.
+    var tenant: String
+    /// Set when a function of ours asks: the invocation it runs in.
+    var parent: InvocationToken?
+}

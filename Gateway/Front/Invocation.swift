@@ -1,0 +1,39 @@
+import FoundationEssentials
+import Ledger
+import Supervisor
+import Wire
+
+/// One call of a function: who asks for what, and until when.
+struct Invocation: Sendable {
+    let id: UUIDv7
+    let caller: Caller
+    let function: String
+    let route: String
+    let started = ContinuousClock.now
+    let deadline: ContinuousClock.Instant
+    /// The same deadline, for other processes.
+    let deadlineTime: Date
+    /// Shows model hosts and the internal listener what this invocation may do.
+    let token: String
+
+    /// A call made by a function runs in its caller's invocation, to its deadline at most and on its bill.
+    init(id: UUIDv7, caller: Caller, function: FunctionManifest, route: Route, tokens: TokenKey) throws {
+        self.id = id
+        self.caller = caller
+        self.function = function.name
+        self.route = route.description
+        let now = Date.now
+        let own = now.addingTimeInterval(function.limits.timeout / .seconds(1))
+        deadlineTime = min(own, caller.parent?.expires ?? own)
+        deadline = started + .seconds(deadlineTime.timeIntervalSince(now))
+        token = try InvocationToken(
+            invocation: id, tenant: caller.tenant, key: caller.key, function: function.name, models: function.models,
+            expires: deadlineTime
+        ).signed(with: tokens)
+    }
+
+    /// What the ledger enters when the call is admitted.
+    var reservation: Reservation {
+        Reservation(id: id, key: caller.key, tenant: caller.tenant, function: function, route: route)
+    }
+}

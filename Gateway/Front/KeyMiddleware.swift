@@ -1,0 +1,58 @@
+import HTTPTypes
+import Hummingbird
+import Ledger
+import Wire
+
+/// Lets in who shows a valid key: `Authorization: Bearer sk-swl-…`. On the internal listener, which only functions can reach,
+/// an invocation token stands for the key of the invocation it was made for.
+struct KeyMiddleware: RouterMiddleware {
+    let ledger: Ledger
+    /// Verifies invocation tokens; `nil` on listeners that clients reach.
+    let tokens: TokenKey?
+
+    func handle(
+        _ request: Request, context: GatewayContext, next: (Request, GatewayContext) async throws -> Response
+    ) async throws -> Response {
+        if request.uri.path == SystemRoutes.healthPath { return try await next(request, context) }
+        var context = context
+        context.caller = try await caller(of: request)
+        if let parent = context.caller?.parent { context.invocationID = parent.invocation }
+        return try await next(request, context)
+    }
+
+    private func caller(of request: Request) async throws -> Caller {
+        guard let header = request.headers[.authorization] else {
+            throw APIError.invalidKey("You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.")
+        }
+        guard header.lowercased().hasPrefix("bearer ") else {
+            throw APIError.invalidKey("The Authorization header must be 'Bearer YOUR_KEY'.")
+        }
+        let secret = String(header.dropFirst("bearer ".count)).trimmingSpaces
+        if let tokens {
+            do {
+                let token = try InvocationToken(verifying: secret, with: tokens)
+                return Caller(key: token.key, tenant: token.tenant, parent: token)
+            } catch {
+                throw APIError.invalidKey(error.message)
+            }
+        }
+        guard let key = try await ledger.authenticate(secret) else {
+            throw APIError.invalidKey("Incorrect API key provided: \(Self.masked(secret)). 'swiftlet keys list' shows the keys there are.")
+        }
+        return Caller(key: key.id, tenant: key.tenant, parent: nil)
+    }
+
+    /// Enough of a key to recognise it, too little to use it.
+    private static func masked(_ secret: String) -> String {
+        secret.count > 12 ? "\(secret.prefix(7))***\(secret.suffix(4))" : "***"
+    }
+}
+
+extension String {
+    fileprivate var trimmingSpaces: String {
+        var text = self[...]
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,47 @@
+import Hummingbird
+import Ledger
+import NIOCore
+import Supervisor
+import Wire
+
+/// What the gateway answers itself.
+struct SystemRoutes: Sendable {
+    static let healthPath = "/health"
+    /// Routes that no function can have.
+    static let all = ["GET /health", "GET /v1/models", "GET /v1/models/{model}", "GET /v1/invocations/{id}"].compactMap(Route.init)
+
+    let ledger: Ledger
+    let models: @Sendable () async -> [String]
+
+    func add(to router: Router<GatewayContext>) {
+        router.get(.init(Self.healthPath)) { _, _ in try Self.json(["status": "ok"] as JSON) }
+        router.get("/v1/models") { _, _ in
+            let models = await models().map(Self.model)
+            return try Self.json(["object": "list", "data": .array(models)] as JSON)
+        }
+        router.get("/v1/models/{model}") { _, context in
+            let name = try context.parameters.require("model")
+            guard await models().contains(name) else { throw APIError.modelNotFound(name) }
+            return try Self.json(Self.model(name))
+        }
+        router.get("/v1/invocations/{id}") { _, context in
+            let id = try context.parameters.require("id")
+            guard let tenant = context.caller?.tenant, let number = UUIDv7(id),
+                let record = try await ledger.invocation(number, tenant: tenant)
+            else {
+                throw APIError.notFound("No invocation '\(id)' was made with this key.", parameter: "id", code: "invocation_not_found")
+            }
+            return try Self.json(record)
+        }
+    }
+
+    private static func model(_ alias: String) -> JSON {
+        ["id": .string(alias), "object": "model", "created": 0, "owned_by": "swiftlet"]
+    }
+
+    private static func json<Value: Encodable>(_ value: Value) throws -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(bytes: try JSON.encode(value))))
+    }
+}

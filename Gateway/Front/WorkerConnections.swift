@@ -1,0 +1,38 @@
+import FastCGI
+import Logging
+import NIOCore
+import Synchronization
+
+/// Open connections to workers that no request uses, by the worker's socket.
+final class WorkerConnections: Sendable {
+    private let idle = Mutex<[String: [FastCGIConnection]]>([:])
+    private let eventLoopGroup: any EventLoopGroup
+    private let logger: Logger
+
+    init(eventLoopGroup: any EventLoopGroup, logger: Logger) {
+        self.eventLoopGroup = eventLoopGroup
+        self.logger = logger
+    }
+
+    /// A connection to the worker at `socket`: one that is open already, or a new one.
+    func take(_ socket: String) async throws -> FastCGIConnection {
+        while let connection = idle.withLock({ $0[socket]?.popLast() }) {
+            if connection.isReusable { return connection }
+            connection.close()
+        }
+        return try await FastCGIConnection.connect(
+            unixSocketPath: socket, eventLoopGroup: eventLoopGroup, timeout: .seconds(5), logger: logger)
+    }
+
+    /// Keeps `connection` for the next request, or closes it if it cannot serve another.
+    func giveBack(_ connection: FastCGIConnection, to socket: String) {
+        guard connection.isReusable else { return connection.close() }
+        idle.withLock { $0[socket, default: []].append(connection) }
+    }
+
+    /// The worker at `socket` has ended; its socket's path is not used again.
+    func forget(_ socket: String) {
+        let connections = idle.withLock { $0.removeValue(forKey: socket) ?? [] }
+        for connection in connections { connection.close() }
+    }
+}

@@ -1,0 +1,45 @@
+import Mustache
+
+/// An nginx configuration that terminates HTTP and passes everything to the gateway by FastCGI.
+package struct NginxConfiguration: Sendable {
+    /// The TCP port to listen on.
+    package var port: UInt16
+    /// The gateway's unix socket.
+    package var gateway: String
+    /// The largest request body in bytes; functions set smaller limits of their own.
+    package var largestBody: Int
+    /// Where nginx puts its pid and temporary files, and logs; `nil` leaves the distribution's places, for use as a site of a running nginx.
+    package var folder: String?
+    /// The user that nginx's workers run as, where nginx is started by root.
+    package var user: String?
+
+    package init(port: UInt16, gateway: String, largestBody: Int, folder: String? = nil, user: String? = nil) {
+        self.port = port
+        self.gateway = gateway
+        self.largestBody = largestBody
+        self.folder = folder
+        self.user = user
+    }
+
+    /// A whole configuration file, as `nginx -c` takes it.
+    package func text() throws -> String {
+        let template = try MustacheTemplate(string: "{{% CONTENT_TYPE:TEXT }}" + Self.template)
+        return template.render([
+            "port": "\(port)",
+            "gateway": Self.quoted(gateway),
+            "largest_body": "\(largestBody)",
+            "folder": folder as Any,
+            "user": user as Any,
+            "too_large": Self.error("The request body is larger than the \(largestBody) bytes that any function takes.", code: "request_too_large"),
+            "bad_gateway": Self.error("The response ended early: the server or the function failed.", code: "bad_gateway", type: "server_error"),
+            "unavailable": Self.error("The server is not running at the moment. Try again shortly.", code: "unavailable", type: "server_error"),
+            "bad_request": Self.error("nginx could not read the request: check the request line and the headers.", code: "bad_request"),
+        ])
+    }
+
+    private static func quoted(_ path: String) -> String { path.replacing("\"", with: "\\\"") }
+
+    private static func error(_ message: String, code: String, type: String = "invalid_request_error") -> String {
+        #"{"error":{"code":"\#(code)","message":"\#(message)","param":null,"type":"\#(type)"}}"#
+    }
+}

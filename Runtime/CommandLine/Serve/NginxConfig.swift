@@ -1,0 +1,21 @@
+import ArgumentParser
+import SwiftletSystem
+
+struct NginxConfig: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nginx-config",
+        abstract: "Print an nginx configuration for this system.",
+        discussion: """
+            For 'serve --no-nginx' behind an nginx of your own: save it, check it with 'nginx -t -c FILE', start it with 'nginx -c FILE'. \
+            That nginx's user must be able to reach the gateway's socket.
+            """)
+
+    @OptionGroup var state: StateOption
+
+    @Option(help: "The port that nginx listens on.")
+    var port: UInt16 = 8080
+
+    func run() throws {
+        print(try NginxService.configuration(port: port, state: state.directory, isOwn: false), terminator: "")
+    }
+}

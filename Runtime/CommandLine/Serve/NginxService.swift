@@ -1,0 +1,48 @@
+import FoundationEssentials
+import Front
+import Glibc
+import Logging
+import Nginx
+import ServiceLifecycle
+import Supervisor
+import SwiftletSystem
+
+/// nginx as a child of `serve`.
+struct NginxService: Service {
+    let state: StateDirectory
+    let programs: Programs
+    let port: UInt16
+    let logger: Logger
+
+    func run() async throws {
+        let file = "\(state.nginx)/nginx.conf"
+        try Self.configuration(port: port, state: state, isOwn: true).write(toFile: file, atomically: true, encoding: .utf8)
+        let child = ChildProcess(
+            name: "nginx", program: "nginx", arguments: ["-c", file, "-p", state.nginx, "-e", "\(state.nginx)/error.log", "-g", "daemon off;"],
+            environment: ["PATH": (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin") + ":/usr/sbin:/sbin"],
+            workingDirectory: state.nginx, logFile: "\(state.log)/nginx.log",
+            // nginx's workers outlive a killed master; on SIGTERM it ends them.
+            signalOnParentDeath: SIGTERM, stopSignal: SIGQUIT, grace: .seconds(5))
+        try await cancelWhenGracefulShutdown {
+            let ending = await child.run(launcher: programs.launcher) { pid in
+                logger.info("nginx listens on port \(port)", metadata: ["pid": "\(pid)"])
+            }
+            guard Task.isCancelled else { throw NginxEnded(message: "nginx \(ending); see \(state.log)/nginx.log and \(state.nginx)/error.log") }
+        }
+    }
+
+    /// The configuration that `serve` runs, or one for a system's own nginx.
+    static func configuration(port: UInt16, state: StateDirectory, isOwn: Bool) throws -> String {
+        try NginxConfiguration(
+            port: port, gateway: Gateway.socket(in: state), largestBody: FunctionManifest.largestBody,
+            folder: isOwn ? state.nginx : nil,
+            // nginx's workers must reach a socket in a folder that is ours alone.
+            user: isOwn && geteuid() == 0 ? "root" : nil
+        ).text()
+    }
+}
+
+struct NginxEnded: Error, CustomStringConvertible {
+    let message: String
+    var description: String { message }
+}

@@ -1,0 +1,78 @@
+import ArgumentParser
+import FoundationEssentials
+import Front
+import Ledger
+import Logging
+import ServiceLifecycle
+import Supervisor
+import SwiftletSystem
+import UnixSignals
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the system: gateway, functions, model hosts, and nginx in front.",
+        discussion: "Ctrl-C or SIGTERM lets running calls finish, then stops everything.")
+
+    @OptionGroup var state: StateOption
+
+    @Option(help: "The port that nginx listens on.")
+    var port: UInt16 = 8080
+
+    @Flag(inversion: .prefixedNo, help: "Run nginx. Without it, point your own at the gateway ('swiftlet nginx-config').")
+    var nginx = true
+
+    @Option(name: .customLong("http-port"), help: "Also serve plain HTTP on this port of 127.0.0.1, for development.")
+    var httpPort: Int?
+
+    @Option(name: .customLong("drain-timeout"), help: "Seconds that running calls have to finish at the end.")
+    var drainTimeout: Int = 10
+
+    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: Logger.Level = .info
+
+    func run() async throws {
+        let logger = bootstrapLogging()
+        if nginx { try Port.requireFree(port) }
+        let directory = state.directory
+        let programs = try Programs()
+        try StateLayout.prepare(directory)
+        guard let lock = try LockFile(at: "\(directory.path)/serve.lock") else {
+            throw ValidationError("Another 'swiftlet serve' runs on \(directory.path). Stop it first, or use another --state.")
+        }
+        try StateLayout.clearSockets(directory)
+        for function in BuiltInFunction.all(beside: programs) { try function.install(in: directory.functions) }
+
+        let gateway = Gateway(
+            state: directory, programs: programs, ledger: try await openLedger(directory, logger),
+            tokens: try TokenKey.loadOrCreate(at: directory.tokenKey), logger: logger)
+        var services = gateway.services(httpPort: httpPort)
+        if nginx { services.append(NginxService(state: directory, programs: programs, port: port, logger: logger)) }
+        var configuration = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(drainTimeout)
+        configuration.maximumCancellationDuration = .seconds(15)
+        defer { try? FileManager.default.removeItem(atPath: directory.run) }
+        try await ServiceGroup(configuration: configuration).run()
+        logger.info("stopped")
+        _ = consume lock
+    }
+
+    private func bootstrapLogging() -> Logger {
+        let level = logLevel
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        return Logger(label: "swiftlet")
+    }
+
+    private func openLedger(_ state: StateDirectory, _ logger: Logger) async throws -> Ledger {
+        let ledger = try Ledger(path: state.ledger)
+        try await ledger.setPrices(try PriceFile.read(in: state))
+        let open = try await ledger.settleLeftovers()
+        if open > 0 { logger.notice("settled \(open) invocations that the last run left open") }
+        return ledger
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -1,0 +1,47 @@
+@_exported import Logging
+@_exported import Wire
+
+/// A serverless function: handles one request at a time per call, many calls at once.
+///
+/// ```swift
+/// import FunctionKit
+///
+/// @main struct Hello: Function {
+///     func handle(_ request: Request, _ response: ResponseWriter, _ context: Context) async throws {
+///         try await response.send("Hello, \(request.query["name"] ?? "world")!\n")
+///     }
+/// }
+/// ```
+///
+/// What is thrown before the first write becomes an error response: an ``APIError`` as it is, anything else as status 500 with
+/// the cause in the log. Thrown later, it ends the response as failed; thrown after ``ResponseWriter/finish()``, it is only logged.
+/// The handler's task is cancelled when the client hangs up and at the deadline.
+public protocol Function: Sendable {
+    /// Runs once, before the first request. What it throws is printed and ends the process.
+    init() async throws
+    func handle(_ request: Request, _ response: ResponseWriter, _ context: Context) async throws
+}
+
+extension Function {
+    /// Serves requests until the process is told to end.
+    public static func main() async {
+        await Worker.run { () async throws -> Handler in
+            let function = try await Self()
+            return { try await function.handle($0, $1, $2) }
+        }
+    }
+}
+
+/// What a function does, as a closure.
+public typealias Handler = @Sendable (_ request: Request, _ response: ResponseWriter, _ context: Context) async throws -> Void
+
+/// A function without a type, in `main.swift`:
+///
+/// ```swift
+/// await serve { request, response, context in
+///     try await response.send("Hello\n")
+/// }
+/// ```
+public func serve(_ handler: @escaping Handler) async {
+    await Worker.run { handler }
+}

@@ -1,0 +1,166 @@
+import CFCGI
+import Logging
+import SwiftletSystem
+
+/// One thread's share of the work: connection after connection, and on each, request after request.
+///
+/// Everything libfcgi does for a request happens on this thread. The handler runs on Swift's pool; this thread meanwhile
+/// waits for what the handler writes, for the client's hang-up and for the deadline.
+final class RequestLoop {
+    private let server: Server
+    private let event = Event()
+    private var fcgi = FCGX_Request()
+
+    init(_ server: Server) {
+        self.server = server
+        FCGX_InitRequest(&fcgi, 0, 0)
+    }
+
+    func run() {
+        while let connection = server.acceptor.accept() {
+            limitBlocking(connection, seconds: 60)
+            // As libfcgi leaves a connection that is kept, which makes it read the next request from there.
+            fcgi.ipcFd = connection
+            fcgi.keepConnection = 1
+            while fcgi.ipcFd >= 0 { serveNext() }
+        }
+    }
+
+    private func serveNext() {
+        let news = waitForNews(on: fcgi.ipcFd, reading: true, or: server.stopping)
+        // A request that is already here is still answered; an idle connection is given up.
+        if news.isSignalled, !news.isReadable { return hangUp() }
+        // On failure libfcgi has closed the connection.
+        guard FCGX_Accept_r(&fcgi) == 0 else { return }
+        let parameters = readParameters()
+        guard let body = readBody(parameters) else { return hangUp() }
+        handle(Request(parameters: parameters, body: body), Invocation(parameters))
+    }
+
+    /// Closes the connection as it is. (Without `FCGX_Detach`, libfcgi waits up to two seconds for the peer to close first.)
+    private func hangUp() {
+        FCGX_Detach(&fcgi)
+        FCGX_Free(&fcgi, 1)
+    }
+
+    private func readParameters() -> [String: String] {
+        var parameters: [String: String] = [:]
+        var next = fcgi.envp
+        while let entry = next?.pointee {
+            let text = String(cString: entry)
+            if let equals = text.firstIndex(of: "=") {
+                parameters[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            }
+            next = next?.successor()
+        }
+        return parameters
+    }
+
+    /// The gateway holds bodies to the function's own limit; this one is for the case that it does not.
+    private static let longestBody = 64 << 20
+
+    /// - Returns: `nil` when it is cut off or longer than was said.
+    private func readBody(_ parameters: [String: String]) -> [UInt8]? {
+        let length = parameters["CONTENT_LENGTH"].flatMap { Int($0) }
+        var body: [UInt8] = []
+        var buffer = [CChar](repeating: 0, count: 65536)
+        while case let count = Int(FCGX_GetStr(&buffer, Int32(buffer.count), fcgi.in)), count > 0 {
+            body.append(contentsOf: buffer[..<count].lazy.map { UInt8(bitPattern: $0) })
+            if body.count > length ?? RequestLoop.longestBody { return nil }
+        }
+        return FCGX_GetError(fcgi.in) == 0 && body.count == length ?? body.count ? body : nil
+    }
+
+    // MARK: One request
+
+    private func handle(_ request: Request, _ invocation: Invocation) {
+        let mailbox = Mailbox(waking: event)
+        let context = Context(invocation, server: server)
+        let response = ResponseWriter(mailbox)
+        let handler = server.handler
+        let task = Task {
+            await response.run(logger: context.logger) { try await handler(request, response, context) }
+            mailbox.end()
+        }
+        var isOpen = true
+        var isReading = true
+        while true {
+            for letter in mailbox.take() {
+                switch letter {
+                case .write(let bytes, let answer):
+                    if isOpen, put(bytes) {
+                        answer.resume()
+                    } else {
+                        answer.resume(throwing: CancellationError())
+                        if isOpen { isOpen = abandon(task, mailbox) }
+                    }
+                case .finish(let isComplete, let answer):
+                    if isOpen { finish(isComplete: isComplete) }
+                    isOpen = false
+                    mailbox.refuse(ResponseError.finished)
+                    answer.resume()
+                case .ended:
+                    if isOpen { finish(isComplete: false) }
+                    mailbox.refuse(ResponseError.finished)
+                    return
+                }
+            }
+            let news = waitForNews(on: isOpen ? fcgi.ipcFd : -1, reading: isReading, or: event, timeout: isOpen ? context.remaining : nil)
+            if news.isSignalled { event.reset() }
+            if isOpen, news.isClosed || (news.isReadable && isAbort(peek(fcgi.ipcFd, count: 8))) {
+                isOpen = abandon(task, mailbox)
+            } else if isOpen, news.isTimedOut {
+                isOpen = expire(task, mailbox, response)
+            } else if news.isReadable {
+                isReading = false  // something else; libfcgi sees to it before the next request
+            }
+        }
+    }
+
+    /// The client has gone. The handler learns it by its task's cancellation and by the next write.
+    /// - Returns: that the connection is not open any more.
+    private func abandon(_ task: Task<Void, Never>, _ mailbox: Mailbox) -> Bool {
+        hangUp()
+        mailbox.refuse(CancellationError())
+        task.cancel()
+        return false
+    }
+
+    /// The time is over: an error where nothing was sent, a broken response otherwise.
+    private func expire(_ task: Task<Void, Never>, _ mailbox: Mailbox, _ response: ResponseWriter) -> Bool {
+        task.cancel()
+        let failure = response.takeOver(for: .timeout("The function took longer than it may. Ask for less at once, or raise its `timeout`."))
+        mailbox.refuse(CancellationError())
+        switch failure {
+        case .respond(let bytes): finish(isComplete: put(bytes))
+        case .breakOff(let bytes):
+            _ = put(bytes)
+            finish(isComplete: false)
+        case .onlyLog: finish(isComplete: true)
+        }
+        return false
+    }
+
+    /// FCGI_ABORT_REQUEST (type 2) or, as nginx does it, the end of the stream.
+    private func isAbort(_ header: [UInt8]) -> Bool { header.isEmpty || (header.count == 8 && header[1] == 2) }
+
+    /// Writes and flushes, so that a token is on its way at once.
+    private func put(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { all in
+            var rest = all[...]
+            while !rest.isEmpty {
+                let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 20))
+                guard FCGX_PutStr(piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count), fcgi.out) == piece.count else { return false }
+                rest = rest.dropFirst(piece.count)
+            }
+            return FCGX_FFlush(fcgi.out) == 0
+        }
+    }
+
+    private func finish(isComplete: Bool) {
+        FCGX_SetExitStatus(isComplete ? 0 : 1, fcgi.out)
+        // A broken response breaks its connection too, for gateways that do not read the status.
+        if !isComplete { fcgi.keepConnection = 0 }
+        FCGX_Finish_r(&fcgi)
+    }
+}

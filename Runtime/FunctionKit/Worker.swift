@@ -1,0 +1,81 @@
+import FoundationEssentials
+import Glibc
+import SwiftletSystem
+
+/// The process around a function: from start to exit.
+enum Worker {
+    static func run(_ start: () async throws -> Handler) async -> Never {
+        let stop = AsyncStream<Void>.makeStream()
+        onTermination { stop.continuation.finish() }
+        guard let acceptor = Acceptor(descriptor: 0) else {
+            leave(
+                status: 64,
+                """
+                This is a function for Swiftlet: it answers FastCGI requests on a listening socket that is its standard input.
+                Put its folder where `swiftlet serve` finds it (`swiftlet deploy FOLDER`), and call its route.
+                """)
+        }
+        do {
+            let environment = try WorkerEnvironment(ProcessInfo.processInfo.environment)
+            let server = Server(acceptor: acceptor, environment: environment, handler: try await start())
+            server.start()
+            for await _ in stop.stream {}
+            await server.stop()
+            exit(0)
+        } catch {
+            leave(status: 1, "The function cannot start: \(error)")
+        }
+    }
+
+    private static func leave(status: Int32, _ message: String) -> Never {
+        FileHandle.standardErrorWrite(message + "\n")
+        exit(status)
+    }
+}
+
+private enum FileHandle {
+    /// FoundationEssentials has no FileHandle.
+    static func standardErrorWrite(_ text: String) { _ = write(2, text, text.utf8.count) }
+}
+
+/// What the supervisor tells a worker (the environment variables `SWIFTLET_…`).
+package struct WorkerEnvironment: Sendable {
+    /// The function's name.
+    package var function = "function"
+    /// A folder of the function's own that outlives its workers.
+    package var data = "."
+    /// Requests at once.
+    package var concurrency = 1
+    /// Unix socket paths by alias.
+    package var models: [String: String] = [:]
+    /// Unix socket of the gateway, for calls of other functions.
+    package var gateway: String?
+
+    package init() {}
+
+    /// - Throws: ``StartError`` when a variable is malformed.
+    package init(_ variables: [String: String]) throws {
+        function = variables["SWIFTLET_FUNCTION"] ?? function
+        data = variables["SWIFTLET_DATA"] ?? data
+        gateway = variables["SWIFTLET_GATEWAY"]
+        if let text = variables["SWIFTLET_CONCURRENCY"] {
+            guard let count = Int(text), (1...1024).contains(count) else {
+                throw StartError("SWIFTLET_CONCURRENCY is '\(text)'; it must be a number from 1 to 1024.")
+            }
+            concurrency = count
+        }
+        if let text = variables["SWIFTLET_MODELS"] {
+            guard let models = try? JSON.decode([String: String].self, from: text.utf8) else {
+                throw StartError("SWIFTLET_MODELS must be a JSON object of socket paths by model name.")
+            }
+            self.models = models
+        }
+    }
+}
+
+/// Why a function cannot start, for the person who deploys it.
+public struct StartError: Error, CustomStringConvertible {
+    public let message: String
+    public var description: String { message }
+    public init(_ message: String) { self.message = message }
+}

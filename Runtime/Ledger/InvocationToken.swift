@@ -1,0 +1,102 @@
+import Crypto
+import FoundationEssentials
+
+/// What the gateway lets one invocation do, signed, so that a model host can tell without asking anyone:
+/// base64url(JSON claims) "." base64url(HMAC-SHA256 of the first part).
+package struct InvocationToken: Hashable, Sendable {
+    package var invocation: UUIDv7
+    package var tenant: String
+    /// The id of the API key.
+    package var key: String
+    package var function: String
+    /// The aliases of the models that it may call.
+    package var models: [String]
+    package var expires: Date
+
+    package init(invocation: UUIDv7, tenant: String, key: String, function: String, models: [String], expires: Date) {
+        self.invocation = invocation
+        self.tenant = tenant
+        self.key = key
+        self.function = function
+        self.models = models
+        self.expires = expires
+    }
+
+    /// Why a token is not accepted.
+    package enum Rejection: Error, Hashable, Sendable {
+        case malformed, wrongSignature, expired
+
+        /// A sentence for the caller.
+        package var message: String {
+            switch self {
+            case .malformed: "This is not an invocation token. Send the one this invocation was given: Authorization: Bearer $SWIFTLET_INVOCATION_TOKEN."
+            case .wrongSignature: "The invocation token was not signed by this system."
+            case .expired: "The invocation token has expired with its invocation's deadline."
+            }
+        }
+    }
+
+    package func signed(with key: TokenKey) throws -> String {
+        let claims = try JSONEncoder().encode(self).base64URL
+        return "\(claims).\(Data(key.signature(of: claims)).base64URL)"
+    }
+
+    /// Reads a token and checks its signature, in constant time, and then its expiry.
+    package init(verifying text: String, with key: TokenKey, now: Date = .now) throws(Rejection) {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, let signature = Data(base64URL: parts[1]) else { throw .malformed }
+        guard key.isSignature(signature, of: String(parts[0])) else { throw .wrongSignature }
+        guard let claims = Data(base64URL: parts[0]), let token = try? JSONDecoder().decode(InvocationToken.self, from: claims) else {
+            throw .malformed
+        }
+        guard now < token.expires else { throw .expired }
+        self = token
+    }
+}
+
+extension InvocationToken: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case invocation = "inv"
+        case tenant = "ten"
+        case key
+        case function = "fn"
+        case models
+        case expires = "exp"
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            invocation: try container.decode(UUIDv7.self, forKey: .invocation),
+            tenant: try container.decode(String.self, forKey: .tenant),
+            key: try container.decode(String.self, forKey: .key),
+            function: try container.decode(String.self, forKey: .function),
+            models: try container.decode([String].self, forKey: .models),
+            expires: Date(milliseconds: try container.decode(Int64.self, forKey: .expires)))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(invocation, forKey: .invocation)
+        try container.encode(tenant, forKey: .tenant)
+        try container.encode(key, forKey: .key)
+        try container.encode(function, forKey: .function)
+        try container.encode(models, forKey: .models)
+        try container.encode(expires.milliseconds, forKey: .expires)
+    }
+}
+
+extension Data {
+    /// RFC 4648, section 5, without padding.
+    fileprivate var base64URL: String {
+        String(base64EncodedString().prefix { $0 != "=" }).replacing("+", with: "-").replacing("/", with: "_")
+    }
+
+    fileprivate init?(base64URL text: Substring) {
+        guard text.utf8.count <= 65_536 else { return nil }
+        let standard = text.replacing("-", with: "+").replacing("_", with: "/")
+        self.init(base64Encoded: standard + String(repeating: "=", count: (4 - standard.utf8.count % 4) % 4))
+        // One text per value: no padding, no other alphabet, no stray bits in the last character.
+        guard base64URL == text else { return nil }
+    }
+}

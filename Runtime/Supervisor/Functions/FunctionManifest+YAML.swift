@@ -1,0 +1,102 @@
+import FoundationEssentials
+
+extension FunctionManifest {
+    /// The manifest of the function in `folder`.
+    /// - Throws: ``ManifestError`` that names the file, the line and what to write there.
+    package init(folder: String) throws {
+        let file = "\(folder)/function.yaml"
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw ManifestError(file: file, message: "cannot be read; a function's folder needs a function.yaml")
+        }
+        guard data.count <= 1 << 16 else { throw ManifestError(file: file, message: "is larger than 64 KiB") }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw ManifestError(file: file, message: "is not UTF-8 text")
+        }
+        let defaultName = folder.split(separator: "/").last.map { $0.lowercased() } ?? ""
+        try self.init(yaml: text, file: file, defaultName: defaultName)
+    }
+
+    /// - Parameters:
+    ///   - file: the name that errors show.
+    ///   - defaultName: the function's name where the text gives none.
+    package init(yaml text: String, file: String, defaultName: String) throws {
+        let reader = try YAMLReader(text, file: file)
+        try reader.allow("name", "routes", "handler", "prompt", "script", "models", "environment", "scale", "limits")
+
+        let name = try reader.text("name") ?? defaultName
+        guard Self.isName(name) else {
+            throw reader.failure("name", "must be 1 to 40 of a-z, 0-9 and '-', starting with a letter (it is '\(name)')")
+        }
+        let routes = try (reader.list("routes") ?? []).map { text in
+            guard let route = Route(text) else {
+                throw reader.failure("routes", "must be like 'POST /\(name)' or 'GET /items/{id}' (found '\(text)')")
+            }
+            return route
+        }
+        guard !routes.isEmpty else { throw reader.failure("routes", "is missing: write for example 'routes: [POST /\(name)]'") }
+        if let twice = Dictionary(grouping: routes, by: \.self).first(where: { $0.value.count > 1 }) {
+            throw reader.failure("routes", "names \(twice.key) twice")
+        }
+        self.name = name
+        self.routes = routes
+
+        switch (try reader.list("handler"), try reader.text("prompt")) {
+        case (let handler?, nil):
+            // `handler: php-cgi -d x=1` and `handler: [php-cgi, -d, x=1]` say the same.
+            let words = handler.count == 1 ? handler[0].split(separator: " ").map(String.init) : handler
+            guard !words.isEmpty else { throw reader.failure("handler", "must name a program") }
+            self.handler = .program(words)
+        case (nil, let template?):
+            self.handler = .prompt(template)
+        case (nil, nil):
+            throw reader.failure("handler", "is missing: name a FastCGI program, or a template with 'prompt:'")
+        case (_?, _?):
+            throw reader.failure("prompt", "and 'handler' exclude each other")
+        }
+
+        script = try reader.text("script")
+        models = try reader.list("models") ?? []
+        if case .prompt = handler, models.isEmpty {
+            throw reader.failure("models", "is missing: a prompt needs the model it is for, for example 'models: [chat]'")
+        }
+        if let variables = try reader.mapping("environment") {
+            for key in variables.keys {
+                guard !key.hasPrefix("SWIFTLET_") else {
+                    throw variables.failure(key, "is set by Swiftlet; choose another name")
+                }
+                environment[key] = try variables.text(key)
+            }
+        }
+        if let scale = try reader.mapping("scale") { self.scale = try Scale(scale) }
+        if let limits = try reader.mapping("limits") { self.limits = try Limits(limits) }
+    }
+
+    /// Function names are part of socket names, log names and reports.
+    package static func isName(_ name: String) -> Bool {
+        (1...40).contains(name.utf8.count) && name.first.map { ("a"..."z").contains($0) } == true
+            && name.allSatisfy { ("a"..."z").contains($0) || ("0"..."9").contains($0) || $0 == "-" }
+    }
+}
+
+extension FunctionManifest.Scale {
+    fileprivate init(_ reader: YAMLReader) throws {
+        self.init()
+        try reader.allow("min", "max", "concurrency", "idle")
+        max = try reader.integer("max", in: 1...256) ?? max
+        min = try reader.integer("min", in: 0...256) ?? min
+        concurrency = try reader.integer("concurrency", in: 1...256) ?? concurrency
+        idle = try reader.duration("idle") ?? idle
+        guard min <= max else { throw reader.failure("min", "is \(min), more than 'max' (\(max))") }
+    }
+}
+
+extension FunctionManifest.Limits {
+    fileprivate init(_ reader: YAMLReader) throws {
+        self.init()
+        try reader.allow("timeout", "body", "memory")
+        timeout = try reader.duration("timeout") ?? timeout
+        guard timeout > .zero else { throw reader.failure("timeout", "must be more than 0s") }
+        body = try reader.size("body", upTo: FunctionManifest.largestBody) ?? body
+        memory = try reader.size("memory", upTo: 1 << 40)
+    }
+}

@@ -1,0 +1,97 @@
+import Wire
+
+/// A `function.yaml`: what a function is called, where it answers, what runs it and within which bounds.
+///
+/// ```yaml
+/// name: generate                 # default: the folder's name
+/// routes: [POST /generate, POST /v1/chat/completions]
+/// handler: ./generate            # a FastCGI program and its arguments; or `prompt: summarize.mustache` and no code
+/// script: index.php              # optional: passed as SCRIPT_FILENAME, for php-cgi
+/// models: [chat]                 # the aliases it may call
+/// environment: {LOG_LEVEL: debug}
+/// scale:  {min: 0, max: 8, concurrency: 16, idle: 60s}
+/// limits: {timeout: 120s, body: 1MiB, memory: 256MiB}
+/// ```
+package struct FunctionManifest: Hashable, Sendable {
+    package enum Handler: Hashable, Sendable {
+        /// A program and its arguments. A program with a slash is relative to the function's folder; another is looked up in `PATH`.
+        case program([String])
+        /// A mustache template, run by Swiftlet's own prompt handler.
+        case prompt(String)
+    }
+
+    package struct Scale: Hashable, Sendable {
+        package var min: Int
+        package var max: Int
+        /// Requests that one worker takes at once. Programs that are not written with FunctionKit mostly take one.
+        package var concurrency: Int
+        /// How long a worker stays without work.
+        package var idle: Duration
+
+        package init(min: Int = 0, max: Int = 8, concurrency: Int = 1, idle: Duration = .seconds(60)) {
+            self.min = min
+            self.max = max
+            self.concurrency = concurrency
+            self.idle = idle
+        }
+    }
+
+    package struct Limits: Hashable, Sendable {
+        /// From arrival to the last byte, waiting included.
+        package var timeout: Duration
+        /// Bytes of request body.
+        package var body: Int
+        /// Bytes of private data per worker (`RLIMIT_DATA`); `nil` for no limit.
+        package var memory: Int?
+
+        package init(timeout: Duration = .seconds(120), body: Int = 1 << 20, memory: Int? = nil) {
+            self.timeout = timeout
+            self.body = body
+            self.memory = memory
+        }
+    }
+
+    package var name: String
+    package var routes: [Route]
+    package var handler: Handler
+    package var script: String?
+    package var models: [String] = []
+    package var environment: [String: String] = [:]
+    package var scale = Scale()
+    package var limits = Limits()
+
+    /// The longest request body a function may ask for; nginx's own limit.
+    package static let largestBody = 64 << 20
+}
+
+/// One route of a function: a method and a path whose `{name}` segments match one segment each.
+package struct Route: Hashable, Sendable, CustomStringConvertible {
+    package let method: String
+    package let path: String
+
+    /// - Parameter text: for example `PUT /collections/{name}/documents`.
+    package init?(_ text: String) {
+        let parts = text.split(separator: " ")
+        guard parts.count == 2, Self.methods.contains(String(parts[0])), parts[1].hasPrefix("/") else { return nil }
+        let segments = parts[1].split(separator: "/")
+        guard segments.allSatisfy(Self.isSegment), !parts[1].contains("//") else { return nil }
+        method = String(parts[0])
+        path = String(parts[1])
+    }
+
+    package var description: String { "\(method) \(path)" }
+
+    /// The names in braces, in order.
+    package var parameterNames: [String] {
+        path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
+    }
+
+    private static let methods: Set = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+    private static func isSegment(_ segment: Substring) -> Bool {
+        if segment.hasPrefix("{"), segment.hasSuffix("}"), segment.count > 2 {
+            return segment.dropFirst().dropLast().allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+        }
+        return segment.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-._~".contains($0)) }
+    }
+}

@@ -1,0 +1,170 @@
+import FoundationEssentials
+import Glibc
+import Logging
+import SwiftletSystem
+import Synchronization
+import SystemPackage
+import Wire
+
+/// Runs the workers of one version of one function: carries out what its ``FunctionPool`` decides.
+package actor FunctionRunner {
+    package nonisolated let manifest: FunctionManifest
+    /// Absolute path of the function's folder.
+    package nonisolated let folder: String
+    /// Short fingerprint of the folder's content.
+    package nonisolated let version: String
+
+    private let environment: WorkerEnvironment
+    private let logger: Logger
+    private var pool: FunctionPool
+    private var waiters: [FunctionPool.RequestID: CheckedContinuation<Lease, any Error>] = [:]
+    private var processes: [FunctionPool.WorkerID: (socket: String, task: Task<Void, Never>)] = [:]
+    private var nextRequest = 0
+    private var timer: Task<Void, Never>?
+    private var lastFailure = ""
+
+    /// One request's claim on a worker. Ends with ``FunctionRunner/release(_:answered:)``.
+    package struct Lease: Sendable {
+        /// The worker's unix socket; no other worker ever has this path.
+        package let socket: String
+        /// How long the request waited for it.
+        package let waited: Duration
+        /// Whether the worker's process was started for this request.
+        package let isCold: Bool
+        fileprivate let worker: FunctionPool.WorkerID
+    }
+
+    init(manifest: FunctionManifest, folder: String, version: String, environment: WorkerEnvironment, logger: Logger) {
+        self.manifest = manifest
+        self.folder = folder
+        self.version = version
+        self.environment = environment
+        self.logger = logger
+        self.pool = FunctionPool(scale: manifest.scale)
+    }
+
+    // MARK: Requests
+
+    /// Waits for a worker, starting one if the function's scale allows it.
+    /// - Throws: ``APIError``: 503 when the function cannot run, 429 when too many wait, 504 when `deadline` passes; `CancellationError`.
+    package func acquire(deadline: ContinuousClock.Instant) async throws -> Lease {
+        let id = FunctionPool.RequestID(number: nextRequest)
+        nextRequest += 1
+        let start = ContinuousClock.now
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
+                waiters[id] = continuation
+                perform(pool.request(id, deadline: deadline, at: start), start: start)
+            }
+        } onCancel: {
+            Task { await self.abandon(id) }
+        }
+    }
+
+    /// - Parameter answered: whether the worker produced a response.
+    package func release(_ lease: Lease, answered: Bool) {
+        perform(pool.release(lease.worker, answered: answered, at: .now))
+    }
+
+    private func abandon(_ id: FunctionPool.RequestID) {
+        guard let waiter = waiters.removeValue(forKey: id) else { return }
+        pool.abandon(id)
+        waiter.resume(throwing: CancellationError())
+    }
+
+    // MARK: Life
+
+    /// Starts `scale.min` workers.
+    func start() { perform(pool.tick(at: .now)) }
+
+    /// Lets running and late requests finish and stops each worker when it has nothing to do.
+    func drain() { perform(pool.drain(at: .now)) }
+
+    /// Stops every worker now and waits until each has ended.
+    func stop() async {
+        timer?.cancel()
+        let tasks = processes.values.map(\.task)
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
+    }
+
+    package var workerCount: Int { pool.workerCount }
+
+    // MARK: Actions
+
+    private func perform(_ actions: [FunctionPool.Action], start: ContinuousClock.Instant? = nil) {
+        var started = Set<FunctionPool.WorkerID>()
+        for action in actions {
+            switch action {
+            case .start(let worker):
+                started.insert(worker)
+                launch(worker)
+            case .stop(let worker):
+                processes[worker]?.task.cancel()
+            case .grant(let request, let worker):
+                let waited = start.map { $0.duration(to: .now) } ?? .zero
+                let lease = Lease(
+                    socket: processes[worker]?.socket ?? "", waited: waited, isCold: started.contains(worker), worker: worker)
+                waiters.removeValue(forKey: request)?.resume(returning: lease)
+            case .refuse(let request, let refusal):
+                waiters.removeValue(forKey: request)?.resume(throwing: error(for: refusal))
+            }
+        }
+        schedule()
+    }
+
+    private func schedule() {
+        timer?.cancel()
+        guard let next = pool.nextEvent else { return timer = nil }
+        timer = Task {
+            try? await Task.sleep(until: next, clock: .continuous)
+            if !Task.isCancelled { self.perform(self.pool.tick(at: .now)) }
+        }
+    }
+
+    private func launch(_ worker: FunctionPool.WorkerID) {
+        let socket = "\(environment.state.run)/\(manifest.name)-\(environment.nextSerial()).sock"
+        let logger = logger
+        let child: ChildProcess
+        do {
+            child = try environment.process(for: manifest, in: folder, socket: socket)
+        } catch {
+            // The pool hears of it as of any worker that ends, after this event's actions are done.
+            processes[worker] = (socket, Task { self.ended(worker, .notStarted("\(error)")) })
+            return
+        }
+        let launcher = environment.programs.launcher
+        let task = Task {
+            let ending = await child.run(launcher: launcher) { pid in
+                logger.debug("started \(child.name)", metadata: ["pid": "\(pid)"])
+            }
+            self.ended(worker, ending)
+        }
+        processes[worker] = (socket, task)
+    }
+
+    private func ended(_ worker: FunctionPool.WorkerID, _ ending: ChildProcess.Ending) {
+        guard let process = processes.removeValue(forKey: worker) else { return }
+        unlink(process.socket)
+        environment.workerEnded(process.socket)
+        if process.task.isCancelled {
+            logger.debug("stopped worker \(worker) of \(manifest.name)")
+        } else {
+            lastFailure = "a worker \(ending)"
+            logger.warning("worker \(worker) of \(manifest.name) \(ending); see \(environment.logFile(of: manifest.name))")
+        }
+        perform(pool.exited(worker, at: .now))
+    }
+
+    private func error(for refusal: FunctionPool.Refusal) -> APIError {
+        switch refusal {
+        case .deadlinePassed: .timeout("No worker of '\(manifest.name)' became free before the request's deadline.")
+        case .failing: .overloaded("The function '\(manifest.name)' cannot run at the moment: its workers end before they answer.")
+        case .tooManyWaiting:
+            APIError(
+                status: 429, message: "Too many requests wait for '\(manifest.name)'. Try again in a moment.",
+                type: "rate_limit_error", code: "rate_limit_exceeded")
+        }
+    }
+}

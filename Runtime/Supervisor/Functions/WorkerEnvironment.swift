@@ -1,0 +1,59 @@
+import FoundationEssentials
+import SwiftletSystem
+import Synchronization
+import Wire
+
+/// What every worker of this system gets from it: sockets, folders and names.
+struct WorkerEnvironment: Sendable {
+    let state: StateDirectory
+    let programs: Programs
+    /// Called with a worker's socket when its process has ended.
+    let workerEnded: @Sendable (_ socket: String) -> Void
+    private let serial = Serial()
+
+    private final class Serial: Sendable {
+        let next = Atomic<Int>(1)
+    }
+
+    init(state: StateDirectory, programs: Programs, workerEnded: @escaping @Sendable (String) -> Void) {
+        self.state = state
+        self.programs = programs
+        self.workerEnded = workerEnded
+    }
+
+    /// A number that no other worker of this run has.
+    func nextSerial() -> Int { serial.next.add(1, ordering: .relaxed).oldValue }
+
+    func logFile(of function: String) -> String { "\(state.log)/\(function).log" }
+
+    /// Binds the worker's socket and says how to start its process.
+    /// - Throws: ``SystemError`` when the socket cannot be bound or the data folder not be made.
+    func process(for manifest: FunctionManifest, in folder: String, socket: String) throws -> ChildProcess {
+        let data = state.data(of: manifest.name)
+        try FileManager.default.createDirectory(
+            atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let models = Dictionary(uniqueKeysWithValues: Set(manifest.models).map { ($0, JSON.string(ModelHosts.socket(of: $0, in: state))) })
+        var variables = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"]
+        variables.merge(manifest.environment) { $1 }
+        variables.merge([
+            "SWIFTLET_FUNCTION": manifest.name,
+            "SWIFTLET_DATA": data,
+            "SWIFTLET_CONCURRENCY": "\(manifest.scale.concurrency)",
+            "SWIFTLET_MODELS": String(decoding: try JSON.encode(models), as: UTF8.self),
+            "SWIFTLET_GATEWAY": "\(state.run)/internal.sock",
+        ]) { $1 }
+        let command: [String]
+        switch manifest.handler {
+        case .program(let words):
+            command = words
+        case .prompt(let template):
+            command = [programs.promptHandler]
+            variables["SWIFTLET_PROMPT"] = "\(folder)/\(template)"
+        }
+        let program = command[0].contains("/") && !command[0].hasPrefix("/") ? "\(folder)/\(command[0])" : command[0]
+        return ChildProcess(
+            name: "worker of \(manifest.name)", program: program, arguments: Array(command.dropFirst()), environment: variables,
+            workingDirectory: folder, input: try UnixSocket.listen(at: socket), logFile: logFile(of: manifest.name),
+            memory: manifest.limits.memory)
+    }
+}

@@ -1,0 +1,53 @@
+import SystemPackage
+
+import CSwiftletSystem
+
+/// Unix sockets that are bound before the process that will serve them exists.
+package enum UnixSocket {
+    /// The longest path that a unix socket's address holds.
+    package static let maximumPathLength = 107
+
+    /// Binds and listens at `path`, replacing a socket file that a dead process left.
+    ///
+    /// The descriptor is blocking (libfcgi needs that in the process that inherits it) and close-on-exec.
+    /// - Throws: ``SystemError`` that names the path.
+    package static func listen(at path: String, backlog: Int32 = 1024, permissions: FilePermissions = .ownerReadWrite) throws -> FileDescriptor {
+        let result = swl_unix_listen(path, backlog, mode_t(permissions.rawValue))
+        guard result >= 0 else { throw SystemError("cannot listen on the unix socket \(path)", Errno(rawValue: -result)) }
+        return FileDescriptor(rawValue: result)
+    }
+
+    /// Closes every connection that waits on `listener`, so that its callers learn at once that nobody serves it.
+    package static func refuseWaiting(on listener: FileDescriptor) {
+        swl_unix_refuse_waiting(listener.rawValue)
+    }
+}
+
+extension UnixSocket {
+    /// Whether connections can be accepted on `descriptor`.
+    package static func isListening(_ descriptor: FileDescriptor) -> Bool { swl_is_listening(descriptor.rawValue) }
+}
+
+/// TCP ports.
+package enum Port {
+    /// - Throws: ``SystemError`` when another process listens on `port` or it may not be used.
+    package static func requireFree(_ port: UInt16) throws {
+        let result = swl_port_is_free(port)
+        guard result == 0 else { throw SystemError("cannot listen on port \(port)", Errno(rawValue: -result)) }
+    }
+}
+
+/// A lock that ends with the process that holds it.
+package struct LockFile: ~Copyable {
+    private let descriptor: FileDescriptor
+
+    /// - Returns: `nil` when another process holds the lock.
+    package init?(at path: String) throws {
+        let result = swl_lock_file(path)
+        if result == -Errno.wouldBlock.rawValue { return nil }
+        guard result >= 0 else { throw SystemError("cannot lock \(path)", Errno(rawValue: -result)) }
+        self.descriptor = FileDescriptor(rawValue: result)
+    }
+
+    deinit { try? descriptor.close() }
+}
