@@ -41,7 +41,7 @@ let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 /// to the linker alone, not as `--static-swift-stdlib` to the whole build, because Testing exists only as a dynamic library:
 /// this way programs and tests share one build. The libraries are what Foundation's static archives need, in their order.
 let staticRuntime = LinkerSetting.unsafeFlags(
-    ["-static-stdlib"]
+    ["-static-stdlib", "-Xlinker", "--strip-debug"]
         + [
             "CoreFoundation", "FoundationInternationalization", "FoundationEssentials", "_FoundationCollections", "_FoundationCShims",
             "_FoundationICU", "swiftSynchronization", "dispatch", "BlocksRuntime",
@@ -73,7 +73,16 @@ room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem"], exclude: ["DemoM
 room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
-program("swiftlet-host", at: "Runtime/ModelHost", ["Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird])
+program("swiftlet-host", at: "Runtime/ModelHost", [
+    "Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird, files, logging,
+    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+])
 program("swiftlet-prompt", at: "Runtime/PromptRunner", ["FunctionKit", mustache])
 
 // MARK: Gateway
@@ -95,7 +104,9 @@ room("Front", in: "Gateway", [
 program("swiftlet", at: "Runtime/CommandLine", [
     "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ])
 
 // MARK: Functions: every folder that holds Swift is a handler; the rest are templates or other languages
@@ -123,7 +134,7 @@ for folder in names(in: "Functions") where holdsSwift("Functions/\(folder)") {
 
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": [.product(name: "HummingbirdTesting", package: "hummingbird")],
+    "Front": [.product(name: "AsyncAlgorithms", package: "swift-async-algorithms"), .product(name: "NIOCore", package: "swift-nio")],
     "Ledger": [sqlite],
 ]
 for folder in names(in: "Tests") where folder.hasSuffix("Tests") {

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Ledger
+import Logging
 import NIOCore
 import Wire
 
@@ -29,7 +30,7 @@ struct ErrorMiddleware: RouterMiddleware {
         var headers: HTTPFields = [.contentType: "application/json"]
         if error.status == 401 { headers[.wwwAuthenticate] = "Bearer" }
         return Response(
-            status: .init(code: error.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+            status: .init(integerLiteral: error.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
     }
 
     private static func apiError(_ error: any Error, request: Request, context: GatewayContext) -> APIError {

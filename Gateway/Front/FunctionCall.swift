@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import FastCGI
 import HTTPTypes
 import Hummingbird
@@ -112,7 +113,8 @@ struct FunctionCall: Sendable {
         for name in [HTTPField.Name.connection, .transferEncoding, .init("keep-alive")!] { headers[name] = nil }
         // nginx would collect a stream before it passes it on.
         if headers[.contentType]?.hasPrefix("text/event-stream") == true { headers[.accelBuffering] = "no" }
-        return HTTPResponse(status: response.status, headerFields: headers)
+        let status = response.status.reasonPhrase.isEmpty ? HTTPResponse.Status(integerLiteral: response.status.code) : response.status
+        return HTTPResponse(status: status, headerFields: headers)
     }
 
     /// What the client is told; the log has the cause.
@@ -136,41 +138,4 @@ private final class Progress: Sendable {
     private let outcome = Mutex(FunctionCall.Outcome())
     var value: FunctionCall.Outcome { outcome.withLock { $0 } }
     func update(_ change: (inout FunctionCall.Outcome) -> Void) { outcome.withLock { change(&$0) } }
-}
-
-/// A request body that fails with 413 once it is longer than `limit`.
-struct LimitedBody<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable where Base.Element == ByteBuffer {
-    let base: Base
-    let limit: Int
-
-    struct AsyncIterator: AsyncIteratorProtocol {
-        var base: Base.AsyncIterator
-        let limit: Int
-        var count = 0
-
-        mutating func next() async throws -> ByteBuffer? {
-            guard let piece = try await base.next() else { return nil }
-            count += piece.readableBytes
-            guard count <= limit else { throw APIError.tooLarge(limit: limit) }
-            return piece
-        }
-    }
-
-    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base: base.makeAsyncIterator(), limit: limit) }
-}
-
-struct DeadlinePassed: Error {}
-
-/// Runs `operation`, cancelling it at `deadline`.
-/// - Throws: ``DeadlinePassed``, or what `operation` throws.
-func withDeadline(_ deadline: ContinuousClock.Instant, _ operation: @escaping @Sendable () async throws -> Void) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask(operation: operation)
-        group.addTask {
-            try await Task.sleep(until: deadline, clock: .continuous)
-            throw DeadlinePassed()
-        }
-        defer { group.cancelAll() }
-        try await group.next()
-    }
 }

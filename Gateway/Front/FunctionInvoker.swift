@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import FastCGI
 import HTTPTypes
 import Hummingbird
@@ -80,6 +81,6 @@ struct FunctionInvoker: Sendable {
             Settlement(
                 status: outcome.status, httpStatus: outcome.httpStatus, duration: invocation.started.duration(to: .now),
                 queued: outcome.queued, firstByte: outcome.timeToFirstByte))
-        logger.info(Report(record: record, isCold: outcome.isCold).line)
+        logger.info("\(Report(record: record, isCold: outcome.isCold).line)")
     }
 }

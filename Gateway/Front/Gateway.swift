@@ -1,5 +1,6 @@
 import FastCGI
 import Hummingbird
+import HummingbirdCore
 import Ledger
 import Logging
 import NIOCore

@@ -15,7 +15,7 @@ struct GatewayContext: RequestContext {
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         channel = source.channel
-        coreContext.logger[metadataKey: "invocation"] = "\(invocationID)"
+        logger[metadataKey: "invocation"] = "\(invocationID)"
     }
 }
 

@@ -6,30 +6,30 @@ import NIOCore
 ///
 /// The invocation runs in a task of its own, so that it is always settled, whatever becomes of the client. That task
 /// is cancelled when the client hangs up or the response is dropped unread.
-final class Relay: Sendable {
-    enum Part: Sendable {
+package final class Relay: Sendable {
+    package enum Part: Sendable {
         case head(HTTPResponse)
         case body(ByteBuffer)
     }
 
-    typealias Parts = AsyncThrowingChannel<Part, any Error>
+    package typealias Parts = AsyncThrowingChannel<Part, any Error>
 
     private let parts = Parts()
     private let task: Task<Void, Never>
 
     /// - Parameter run: sends the parts in order, then finishes or fails them.
-    init(_ run: @escaping @Sendable (Parts) async -> Void) {
+    package init(_ run: @escaping @Sendable (Parts) async -> Void) {
         let parts = parts
         task = Task { await run(parts) }
     }
 
     deinit { task.cancel() }
 
-    func cancel() { task.cancel() }
+    package func cancel() { task.cancel() }
 
     /// Waits for the response's head.
     /// - Throws: what the invocation failed with before it answered.
-    func head() async throws -> HTTPResponse {
+    package func head() async throws -> HTTPResponse {
         try await withTaskCancellationHandler {
             var iterator = parts.makeAsyncIterator()
             guard case .head(let head) = try await iterator.next() else { throw CancellationError() }
@@ -41,7 +41,7 @@ final class Relay: Sendable {
 
     /// Hands every piece of the body to `write`, then returns.
     /// - Throws: what the invocation failed with in mid-response, or what `write` throws.
-    func body(_ write: (ByteBuffer) async throws -> Void) async throws {
+    package func body(_ write: (ByteBuffer) async throws -> Void) async throws {
         for try await part in parts {
             if case .body(let buffer) = part { try await write(buffer) }
         }

@@ -1,4 +1,5 @@
 import Ledger
+import Wire
 
 /// The one line that the log has of every invocation, in the numbers of its ledger row.
 struct Report {

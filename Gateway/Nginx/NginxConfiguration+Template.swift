@@ -55,7 +55,8 @@ extension NginxConfiguration {
                     fastcgi_connect_timeout 5s;
                     fastcgi_read_timeout 24h;
                     fastcgi_send_timeout 60s;
-                    fastcgi_buffer_size 64k;
+                    fastcgi_buffer_size 32k;
+                    fastcgi_buffers 8 32k;
 
                     fastcgi_param GATEWAY_INTERFACE CGI/1.1;
                     fastcgi_param SERVER_PROTOCOL   $server_protocol;

@@ -116,4 +116,14 @@ extension InvocationRecord.Call: Encodable {
         case id, model, kind, usage
         case finishReason = "finish_reason"
     }
+
+    /// A missing finish reason is `null`, not left out.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(id, forKey: .id)
+        try container.encode(model, forKey: .model)
+        try container.encode(kind, forKey: .kind)
+        try container.encode(finishReason, forKey: .finishReason)
+        try container.encode(usage, forKey: .usage)
+    }
 }

@@ -93,8 +93,10 @@ extension Data {
     }
 
     fileprivate init?(base64URL text: Substring) {
-        guard text.utf8.count <= 65_536, !text.contains(where: { "+/=".contains($0) }) else { return nil }
+        guard text.utf8.count <= 65_536 else { return nil }
         let standard = text.replacing("-", with: "+").replacing("_", with: "/")
         self.init(base64Encoded: standard + String(repeating: "=", count: (4 - standard.utf8.count % 4) % 4))
+        // One text per value: no padding, no other alphabet, no stray bits in the last character.
+        guard base64URL == text else { return nil }
     }
 }

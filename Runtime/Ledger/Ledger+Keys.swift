@@ -95,7 +95,7 @@ extension Ledger {
             try db.execute(
                 sql: "UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL", arguments: [Milliseconds.now, id])
             guard let row = try Row.fetchOne(db, sql: "SELECT * FROM keys WHERE id = ?", arguments: [id]) else {
-                throw LedgerError(.notFound, "There is no key in use named '\(nameOrID)'. `swiftlet keys list` shows all keys.")
+                throw LedgerError(.notFound, "There is no key in use named '\(nameOrID)'. 'swiftlet keys list' shows all keys.")
             }
             return APIKey(row: row)
         }

@@ -13,10 +13,10 @@ package struct TokenKey: Sendable {
     /// - Throws: ``LedgerError`` when the file cannot be read or is not 32 bytes.
     package init(contentsOf path: String) throws {
         guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw LedgerError(.permission, "The token key \(path) cannot be read. `swiftlet serve` makes it at its first start.")
+            throw LedgerError(.permission, "The token key \(path) cannot be read. 'swiftlet serve' makes it at its first start.")
         }
         guard bytes.count == 32 else {
-            throw LedgerError(.damaged, "The token key \(path) is not 32 bytes. Remove the file and start `swiftlet serve` again.")
+            throw LedgerError(.damaged, "The token key \(path) is not 32 bytes. Remove the file and start 'swiftlet serve' again.")
         }
         key = SymmetricKey(data: bytes)
     }

@@ -113,7 +113,7 @@ package actor Supervisor {
         guard text != modelsText else { return }
         modelsText = text
         do {
-            let catalog = try ModelCatalog(contentsOf: state)
+            let catalog = try ModelCatalog(of: state)
             modelEntries = catalog.entries.map { ($0.alias, $0.path) }
             await hosts.serve(Dictionary(modelEntries) { $1 })
         } catch {

@@ -23,6 +23,11 @@ package enum UnixSocket {
     }
 }
 
+extension UnixSocket {
+    /// Whether connections can be accepted on `descriptor`.
+    package static func isListening(_ descriptor: FileDescriptor) -> Bool { swl_is_listening(descriptor.rawValue) }
+}
+
 /// TCP ports.
 package enum Port {
     /// - Throws: ``SystemError`` when another process listens on `port` or it may not be used.

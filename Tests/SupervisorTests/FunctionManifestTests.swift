@@ -1,6 +1,5 @@
+import Supervisor
 import Testing
-
-@testable import Supervisor
 
 @Suite struct FunctionManifestTests {
     func manifest(_ yaml: String) throws -> FunctionManifest {

@@ -1,6 +1,5 @@
+import Supervisor
 import Testing
-
-@testable import Supervisor
 
 /// The pool against a clock made by hand.
 @Suite struct FunctionPoolTests {

@@ -7,6 +7,11 @@ package struct CGIResponseHead: Hashable, Sendable {
     package var status: HTTPResponse.Status
     /// All fields but `Status`, in their order.
     package var headers: HTTPFields
+
+    package init(status: HTTPResponse.Status, headers: HTTPFields) {
+        self.status = status
+        self.headers = headers
+    }
 }
 
 /// Reads a CGI response's head from standard output that comes in any pieces. Lines end with LF or CR LF.
@@ -80,8 +85,7 @@ package struct CGIResponseHeadParser {
         let code = value.prefix { $0 != UInt8(ascii: " ") }
         guard code.count == 3, let number = HTTPRequest.contentLength(String(decoding: code, as: UTF8.self)), 200...599 ~= number
         else { return nil }
-        let reason = String(decoding: value.dropFirst(4), as: UTF8.self)
-        return reason.isEmpty ? HTTPResponse.Status(integerLiteral: number) : HTTPResponse.Status(code: number, reasonPhrase: reason)
+        return HTTPResponse.Status(code: number, reasonPhrase: String(decoding: value.dropFirst(4), as: UTF8.self))
     }
 
     private static let tooLong = malformed("the response's head is longer than \(longestHead) bytes")

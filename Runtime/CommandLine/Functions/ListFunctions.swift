@@ -1,6 +1,7 @@
 import ArgumentParser
 import Front
 import Supervisor
+import SwiftletSystem
 import Wire
 
 struct Functions: ParsableCommand {

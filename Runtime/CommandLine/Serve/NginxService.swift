@@ -22,7 +22,7 @@ struct NginxService: Service {
             environment: ["PATH": (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin") + ":/usr/sbin:/sbin"],
             workingDirectory: state.nginx, logFile: "\(state.log)/nginx.log",
             // nginx's workers outlive a killed master; on SIGTERM it ends them.
-            signalOnParentDeath: SIGTERM, stopSignal: .quit, grace: .seconds(5))
+            signalOnParentDeath: SIGTERM, stopSignal: SIGQUIT, grace: .seconds(5))
         try await cancelWhenGracefulShutdown {
             let ending = await child.run(launcher: programs.launcher) { pid in
                 logger.info("nginx listens on port \(port)", metadata: ["pid": "\(pid)"])

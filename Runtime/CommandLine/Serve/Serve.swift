@@ -6,6 +6,7 @@ import Logging
 import ServiceLifecycle
 import Supervisor
 import SwiftletSystem
+import UnixSignals
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

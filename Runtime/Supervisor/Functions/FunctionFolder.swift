@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Mustache
 
 /// A folder in the functions directory, as one scan sees it.
 package struct FunctionFolder: Sendable {
@@ -35,8 +36,14 @@ package struct FunctionFolder: Sendable {
             }
         case .program: break
         case .prompt(let template):
-            guard access("\(path)/\(template)", R_OK) == 0 else {
+            guard let text = FileManager.default.contents(atPath: "\(path)/\(template)") else {
                 throw ManifestError(file: file, message: "the template \(template) is missing")
+            }
+            do {
+                _ = try MustacheTemplate(string: String(decoding: text, as: UTF8.self))
+            } catch let error as MustacheTemplate.ParserError {
+                throw ManifestError(
+                    file: "\(path)/\(template)", line: error.context.lineNumber, message: "does not parse: \(error.error)")
             }
         }
         if let script = manifest.script, access("\(path)/\(script)", R_OK) != 0 {

@@ -80,6 +80,7 @@ extension FunctionManifest {
 
 extension FunctionManifest.Scale {
     fileprivate init(_ reader: YAMLReader) throws {
+        self.init()
         try reader.allow("min", "max", "concurrency", "idle")
         max = try reader.integer("max", in: 1...256) ?? max
         min = try reader.integer("min", in: 0...256) ?? min
@@ -91,6 +92,7 @@ extension FunctionManifest.Scale {
 
 extension FunctionManifest.Limits {
     fileprivate init(_ reader: YAMLReader) throws {
+        self.init()
         try reader.allow("timeout", "body", "memory")
         timeout = try reader.duration("timeout") ?? timeout
         guard timeout > .zero else { throw reader.failure("timeout", "must be more than 0s") }

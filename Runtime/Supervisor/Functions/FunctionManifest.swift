@@ -21,21 +21,34 @@ package struct FunctionManifest: Hashable, Sendable {
     }
 
     package struct Scale: Hashable, Sendable {
-        package var min = 0
-        package var max = 8
+        package var min: Int
+        package var max: Int
         /// Requests that one worker takes at once. Programs that are not written with FunctionKit mostly take one.
-        package var concurrency = 1
+        package var concurrency: Int
         /// How long a worker stays without work.
-        package var idle: Duration = .seconds(60)
+        package var idle: Duration
+
+        package init(min: Int = 0, max: Int = 8, concurrency: Int = 1, idle: Duration = .seconds(60)) {
+            self.min = min
+            self.max = max
+            self.concurrency = concurrency
+            self.idle = idle
+        }
     }
 
     package struct Limits: Hashable, Sendable {
         /// From arrival to the last byte, waiting included.
-        package var timeout: Duration = .seconds(120)
+        package var timeout: Duration
         /// Bytes of request body.
-        package var body = 1 << 20
+        package var body: Int
         /// Bytes of private data per worker (`RLIMIT_DATA`); `nil` for no limit.
         package var memory: Int?
+
+        package init(timeout: Duration = .seconds(120), body: Int = 1 << 20, memory: Int? = nil) {
+            self.timeout = timeout
+            self.body = body
+            self.memory = memory
+        }
     }
 
     package var name: String

@@ -2,18 +2,22 @@
 ///
 /// A worker's socket is bound before its process starts, so a starting worker takes requests at once: they wait in the
 /// socket's backlog. A request waits here only while every worker is full and no more may be started.
-struct FunctionPool {
-    typealias Instant = ContinuousClock.Instant
+package struct FunctionPool {
+    package typealias Instant = ContinuousClock.Instant
 
-    struct WorkerID: Hashable, Comparable, Sendable, CustomStringConvertible {
-        let number: Int
-        static func < (a: Self, b: Self) -> Bool { a.number < b.number }
-        var description: String { "\(number)" }
+    package struct WorkerID: Hashable, Comparable, Sendable, CustomStringConvertible {
+        package let number: Int
+        package init(number: Int) { self.number = number }
+        package static func < (a: Self, b: Self) -> Bool { a.number < b.number }
+        package var description: String { "\(number)" }
     }
 
-    struct RequestID: Hashable, Sendable { let number: Int }
+    package struct RequestID: Hashable, Sendable {
+        package let number: Int
+        package init(number: Int) { self.number = number }
+    }
 
-    enum Action: Hashable {
+    package enum Action: Hashable {
         case start(WorkerID)
         /// The worker has no request and gets none any more.
         case stop(WorkerID)
@@ -21,7 +25,7 @@ struct FunctionPool {
         case refuse(RequestID, Refusal)
     }
 
-    enum Refusal: Hashable, Sendable {
+    package enum Refusal: Hashable, Sendable {
         case deadlinePassed
         case tooManyWaiting
         /// The function's workers die before they answer anything.
@@ -45,17 +49,17 @@ struct FunctionPool {
     private var noStartBefore: Instant?
     private var isDraining = false
 
-    init(scale: FunctionManifest.Scale, longestQueue: Int = 1024) {
+    package init(scale: FunctionManifest.Scale, longestQueue: Int = 1024) {
         self.scale = scale
         self.longestQueue = longestQueue
     }
 
-    var workerCount: Int { workers.count }
-    var waitingCount: Int { waiting.count }
-    var runningCount: Int { workers.values.reduce(0) { $0 + $1.running } }
+    package var workerCount: Int { workers.count }
+    package var waitingCount: Int { waiting.count }
+    package var runningCount: Int { workers.values.reduce(0) { $0 + $1.running } }
 
     /// When ``tick(at:)`` has something to do next.
-    var nextEvent: Instant? {
+    package var nextEvent: Instant? {
         let idle = workers.count > minimum ? workers.values.compactMap { $0.isStopping ? nil : $0.idleSince }.min().map { $0 + idleTime } : nil
         let start = waiting.isEmpty && workers.count >= minimum ? nil : noStartBefore
         return [idle, start, waiting.map(\.deadline).min()].compactMap { $0 }.min()
@@ -64,7 +68,7 @@ struct FunctionPool {
     // MARK: Events
 
     /// A request asks for a worker.
-    mutating func request(_ id: RequestID, deadline: Instant, at now: Instant) -> [Action] {
+    package mutating func request(_ id: RequestID, deadline: Instant, at now: Instant) -> [Action] {
         if let noStartBefore, earlyDeaths >= 3, now < noStartBefore, workers.isEmpty { return [.refuse(id, .failing)] }
         guard waiting.count < longestQueue else { return [.refuse(id, .tooManyWaiting)] }
         waiting.append((id, deadline))
@@ -72,13 +76,13 @@ struct FunctionPool {
     }
 
     /// The client of a waiting request left.
-    mutating func abandon(_ id: RequestID) {
+    package mutating func abandon(_ id: RequestID) {
         waiting.removeAll { $0.id == id }
     }
 
     /// A granted request ended.
     /// - Parameter answered: whether the worker produced a response.
-    mutating func release(_ id: WorkerID, answered: Bool, at now: Instant) -> [Action] {
+    package mutating func release(_ id: WorkerID, answered: Bool, at now: Instant) -> [Action] {
         guard var worker = workers[id] else { return [] }
         worker.running -= 1
         if worker.running == 0 { worker.idleSince = now }
@@ -92,7 +96,7 @@ struct FunctionPool {
     }
 
     /// A worker's process ended, or could not be started.
-    mutating func exited(_ id: WorkerID, at now: Instant) -> [Action] {
+    package mutating func exited(_ id: WorkerID, at now: Instant) -> [Action] {
         guard let worker = workers.removeValue(forKey: id) else { return [] }
         if !worker.hasAnswered && !worker.isStopping {
             earlyDeaths += 1
@@ -106,7 +110,7 @@ struct FunctionPool {
         return actions + serve(at: now)
     }
 
-    mutating func tick(at now: Instant) -> [Action] {
+    package mutating func tick(at now: Instant) -> [Action] {
         let late = waiting.filter { $0.deadline <= now }
         waiting.removeAll { $0.deadline <= now }
         return late.map { .refuse($0.id, .deadlinePassed) } + serve(at: now) + stopIdle(at: now)
@@ -114,7 +118,7 @@ struct FunctionPool {
 
     /// This version is replaced or removed: workers stop as soon as they have nothing to do.
     /// Requests that were routed here before still run.
-    mutating func drain(at now: Instant) -> [Action] {
+    package mutating func drain(at now: Instant) -> [Action] {
         isDraining = true
         return stopIdle(at: now)
     }

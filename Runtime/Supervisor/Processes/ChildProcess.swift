@@ -24,14 +24,14 @@ package struct ChildProcess: Sendable {
     /// What the kernel sends it when we die.
     var signalOnParentDeath: Int32 = SIGKILL
     /// What asks it to end.
-    var stopSignal: Signal = .terminate
+    var stopSignal: Int32 = SIGTERM
     /// Between `stopSignal` and SIGKILL.
     var grace: Duration = .seconds(5)
 
     package init(
         name: String, program: String, arguments: [String] = [], environment: [String: String], workingDirectory: String,
         input: FileDescriptor? = nil, keepsInput: Bool = false, logFile: String, memory: Int? = nil,
-        signalOnParentDeath: Int32 = SIGKILL, stopSignal: Signal = .terminate, grace: Duration = .seconds(5)
+        signalOnParentDeath: Int32 = SIGKILL, stopSignal: Int32 = SIGTERM, grace: Duration = .seconds(5)
     ) {
         self.name = name
         self.program = program
@@ -77,7 +77,7 @@ package struct ChildProcess: Sendable {
         do {
             var options = PlatformOptions()
             options.processGroupID = 0
-            options.teardownSequence = [.send(signal: stopSignal, allowedDurationToNextStep: grace)]
+            options.teardownSequence = [.send(signal: Signal(rawValue: stopSignal), allowedDurationToNextStep: grace)]
             let configuration = Subprocess.Configuration(
                 executable: .path(FilePath(launcher)),
                 arguments: Arguments(["\(getpid())", "\(signalOnParentDeath)", "\(memory ?? 0)", program] + arguments),

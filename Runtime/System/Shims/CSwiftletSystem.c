@@ -30,6 +30,12 @@ int swl_unix_listen(const char *path, int backlog, mode_t mode) {
     return descriptor;
 }
 
+bool swl_is_listening(int descriptor) {
+    int accepts = 0;
+    socklen_t length = sizeof accepts;
+    return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) == 0 && accepts != 0;
+}
+
 void swl_unix_refuse_waiting(int descriptor) {
     struct pollfd listener = {.fd = descriptor, .events = POLLIN};
     while (poll(&listener, 1, 0) == 1) {

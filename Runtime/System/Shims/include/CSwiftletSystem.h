@@ -1,11 +1,15 @@
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /// Binds and listens on a unix socket at `path` (replacing a stale socket file), with file permissions `mode`.
 /// The descriptor is blocking, because the flag would be shared with the process that inherits it, and close-on-exec.
 /// Returns the descriptor, or -errno.
 int swl_unix_listen(const char *path, int backlog, mode_t mode);
+
+/// Whether `descriptor` is a socket on which connections can be accepted.
+bool swl_is_listening(int descriptor);
 
 /// Accepts and closes every connection that waits on the listening socket, so that its callers learn at once that nobody serves it.
 void swl_unix_refuse_waiting(int descriptor);

@@ -1,0 +1,74 @@
+/// An answer in the making.
+///
+/// It ends early with ``cancel()``, when the task that reads ``events`` is cancelled, and when nobody holds ``events`` any
+/// more: at the next token.
+package final class Generation: Sendable {
+    package enum Event: Sendable {
+        /// More of the answer: whole characters, and nothing that may turn out to be the start of a stop string.
+        /// `tokens`: how many tokens were made since the event before.
+        case text(String, tokens: Int)
+        /// Always the last event.
+        case finished(Outcome)
+    }
+
+    package enum FinishReason: Hashable, Sendable {
+        /// The model ended its answer, or a stop string came.
+        case stop
+        /// ``GenerationRequest/maximumTokens`` or the context's end was reached.
+        case length
+        case cancelled
+        case failed(InferenceError)
+    }
+
+    package struct Timings: Hashable, Sendable {
+        /// From the request until its prompt began to be evaluated.
+        package var queued = Duration.zero
+        /// From then until the first token.
+        package var prefill = Duration.zero
+        /// From the first token until the end.
+        package var decode = Duration.zero
+        /// From the request until the first token; `nil` where there was none.
+        package var timeToFirstToken: Duration?
+    }
+
+    package struct Outcome: Hashable, Sendable {
+        package var promptTokens: Int
+        /// All tokens that were made, with the one that ended the answer.
+        package var completionTokens: Int
+        package var finishReason: FinishReason
+        package var timings: Timings
+    }
+
+    package let events: AsyncStream<Event>
+    private let channel: Channel
+
+    /// The engine's end of a generation.
+    struct Channel: Sendable {
+        let events: AsyncStream<Event>.Continuation
+        let outcome = Promise<Outcome>()
+        let cancellation = CancellationFlag()
+
+        func finish(_ outcome: Outcome) {
+            events.yield(.finished(outcome))
+            events.finish()
+            self.outcome.keep(outcome)
+        }
+    }
+
+    init() {
+        let (events, continuation) = AsyncStream.makeStream(of: Event.self)
+        self.events = events
+        let channel = Channel(events: continuation)
+        continuation.onTermination = { [cancellation = channel.cancellation] _ in cancellation.set() }
+        self.channel = channel
+    }
+
+    var engineEnd: Channel { channel }
+
+    package func cancel() { channel.cancellation.set() }
+
+    /// Comes when the answer has ended, also for someone who does not read ``events``.
+    package var outcome: Outcome {
+        get async { await channel.outcome.value }
+    }
+}

@@ -1,0 +1,82 @@
+/// An answer, token by token.
+final class GenerationWork: SequenceWork {
+    private(set) var tokens: [Token]
+    let capacity: Int
+    private let request: GenerationRequest
+    private let channel: Generation.Channel
+    private let tokenizer: any Tokenizer
+    private var sampler: Sampler
+    private var assembler: TextAssembler
+    private var completionTokens = 0
+    private var tokensSinceEvent = 0
+
+    private let clock = ContinuousClock()
+    private let requested: ContinuousClock.Instant
+    private var began: ContinuousClock.Instant?
+    private var firstToken: ContinuousClock.Instant?
+
+    init(_ job: SequenceRunner.GenerationJob, tokenizer: any Tokenizer) {
+        request = job.request
+        channel = job.channel
+        requested = job.requested
+        self.tokenizer = tokenizer
+        tokens = request.prompt
+        capacity = request.prompt.count + request.maximumTokens
+        sampler = Sampler(request.sampling)
+        assembler = TextAssembler(stops: request.stop)
+    }
+
+    var isCancelled: Bool { channel.cancellation.isSet }
+
+    func begin() { began = clock.now }
+
+    func wantsLogits(after index: Int) -> Bool { index == tokens.count - 1 }
+
+    func take(_ logits: UnsafeMutableBufferPointer<Float>, after index: Int) -> SequenceVerdict {
+        guard let token = sampler.next(logits) else {
+            finish(.failed(.notNumbers))
+            return .finished
+        }
+        if firstToken == nil { firstToken = clock.now }
+        completionTokens += 1
+        tokensSinceEvent += 1
+        if tokenizer.isEndOfGeneration(token), !request.ignoresEnd {
+            show(assembler.finish())
+            finish(.stop)
+            return .finished
+        }
+        let (text, stopped) = assembler.append(tokenizer.bytes(of: token))
+        show(text)
+        if stopped {
+            finish(.stop)
+            return .finished
+        }
+        if completionTokens >= request.maximumTokens {
+            show(assembler.finish())
+            finish(.length)
+            return .finished
+        }
+        tokens.append(token)
+        return .addedToken
+    }
+
+    func end(_ error: InferenceError?) {
+        finish(error.map { .failed($0) } ?? .cancelled)
+    }
+
+    private func show(_ text: String) {
+        guard !text.isEmpty else { return }
+        channel.events.yield(.text(text, tokens: tokensSinceEvent))
+        tokensSinceEvent = 0
+    }
+
+    private func finish(_ reason: Generation.FinishReason) {
+        let now = clock.now
+        let timings = Generation.Timings(
+            queued: (began ?? now) - requested, prefill: began.map { (firstToken ?? now) - $0 } ?? .zero,
+            decode: firstToken.map { now - $0 } ?? .zero, timeToFirstToken: firstToken.map { $0 - requested })
+        channel.finish(
+            Generation.Outcome(
+                promptTokens: request.prompt.count, completionTokens: completionTokens, finishReason: reason, timings: timings))
+    }
+}

@@ -1,0 +1,83 @@
+/// Hugging Face's `BertModel` (MiniLM, BGE, E5 and others) as GGUF's architecture `bert`.
+struct BertImport {
+    private struct Config: Decodable {
+        let hidden_size, intermediate_size, num_hidden_layers, num_attention_heads: Int
+        let max_position_embeddings, vocab_size, type_vocab_size: Int
+        let layer_norm_eps: Float
+        let hidden_act: String
+        let position_embedding_type: String?
+    }
+
+    private let folder: HuggingFaceFolder
+    private let config: Config
+
+    init(_ folder: HuggingFaceFolder) throws {
+        self.folder = folder
+        config = try folder.decode(Config.self, from: "config.json")
+        for count in [
+            config.hidden_size, config.intermediate_size, config.num_hidden_layers, config.num_attention_heads,
+            config.max_position_embeddings, config.vocab_size, config.type_vocab_size,
+        ] where !(1...1 << 24).contains(count) {
+            throw folder.failure("config.json", "a size in it is \(count)")
+        }
+        guard config.hidden_act == "gelu" else {
+            throw folder.unsupported("its activation function is \(config.hidden_act.quotedForMessage), not \"gelu\"")
+        }
+        guard config.position_embedding_type ?? "absolute" == "absolute" else { throw folder.unsupported("its positions are not absolute") }
+    }
+
+    func plan(_ writer: inout GGUFWriter, _ plan: inout TensorPlan) throws {
+        writer.set("general.architecture", .string("bert"))
+        writer.set("bert.block_count", .uint32(UInt32(config.num_hidden_layers)))
+        writer.set("bert.context_length", .uint32(UInt32(config.max_position_embeddings)))
+        writer.set("bert.embedding_length", .uint32(UInt32(config.hidden_size)))
+        writer.set("bert.feed_forward_length", .uint32(UInt32(config.intermediate_size)))
+        writer.set("bert.attention.head_count", .uint32(UInt32(config.num_attention_heads)))
+        writer.set("bert.attention.layer_norm_epsilon", .float32(config.layer_norm_eps))
+        writer.set("bert.attention.causal", .bool(false))
+        writer.set("bert.pooling_type", .uint32(try poolingType()))
+
+        let width = config.hidden_size
+        func norm(_ name: String, _ source: String) throws {
+            try plan.vector("\(name).weight", from: "\(source).weight", shape: [width])
+            try plan.vector("\(name).bias", from: "\(source).bias", shape: [width])
+        }
+        func linear(_ name: String, _ source: String, _ rows: Int, _ columns: Int) throws {
+            try plan.matrix("\(name).weight", from: "\(source).weight", rows: rows, columns: columns)
+            try plan.vector("\(name).bias", from: "\(source).bias", shape: [rows])
+        }
+        try plan.matrix("token_embd.weight", from: "embeddings.word_embeddings.weight", rows: config.vocab_size, columns: width)
+        try plan.vector("position_embd.weight", from: "embeddings.position_embeddings.weight", shape: [config.max_position_embeddings, width])
+        try plan.vector("token_types.weight", from: "embeddings.token_type_embeddings.weight", shape: [config.type_vocab_size, width])
+        try norm("token_embd_norm", "embeddings.LayerNorm")
+        for layer in 0..<config.num_hidden_layers {
+            let (name, source) = ("blk.\(layer)", "encoder.layer.\(layer)")
+            try linear("\(name).attn_q", "\(source).attention.self.query", width, width)
+            try linear("\(name).attn_k", "\(source).attention.self.key", width, width)
+            try linear("\(name).attn_v", "\(source).attention.self.value", width, width)
+            try linear("\(name).attn_output", "\(source).attention.output.dense", width, width)
+            try norm("\(name).attn_output_norm", "\(source).attention.output.LayerNorm")
+            try linear("\(name).ffn_up", "\(source).intermediate.dense", config.intermediate_size, width)
+            try linear("\(name).ffn_down", "\(source).output.dense", width, config.intermediate_size)
+            try norm("\(name).layer_output_norm", "\(source).output.LayerNorm")
+        }
+        // The pooler is for BERT's training task; embeddings are made from the last layer.
+        for source in ["pooler.dense.weight", "pooler.dense.bias", "embeddings.position_ids"] { plan.ignore(source) }
+        writer.set("tokenizer.ggml.token_type_count", .uint32(UInt32(config.type_vocab_size)))
+        try WordPieceImport(folder, rows: config.vocab_size).write(&writer)
+    }
+
+    /// GGUF's number for how sentence-transformers makes one vector of many: 1 mean, 2 the first token's, 3 the last one's.
+    private func poolingType() throws -> UInt32 {
+        struct Pooling: Decodable {
+            let pooling_mode_cls_token, pooling_mode_mean_tokens, pooling_mode_lasttoken: Bool?
+        }
+        guard let pooling = try folder.decodeIfPresent(Pooling.self, from: "1_Pooling/config.json") else { return 1 }
+        switch (pooling.pooling_mode_mean_tokens ?? false, pooling.pooling_mode_cls_token ?? false, pooling.pooling_mode_lasttoken ?? false) {
+        case (true, false, false): return 1
+        case (false, true, false): return 2
+        case (false, false, true): return 3
+        default: throw folder.unsupported("1_Pooling/config.json asks for a pooling other than mean, cls or last")
+        }
+    }
+}

@@ -1,0 +1,141 @@
+// The reference: plain loops, sums in double precision. Runs everywhere; the other builds are tested against it.
+
+#include "blocks.h"
+#include "builds.h"
+
+#include <math.h>
+#include <string.h>
+
+static float half_to_float(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023, bits;
+    if (exponent == 0) {
+        float magnitude = ldexpf((float)fraction, -24);
+        return sign ? -magnitude : magnitude;
+    }
+    bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint16_t float_to_half(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint16_t sign = bits >> 16 & 0x8000;
+    bits &= 0x7fffffff;
+    if (bits > 0x7f800000) return sign | 0x7e00;
+    if (bits >= 0x477ff000) return sign | 0x7c00;  // 65520 and more round to infinity
+    if (bits < 0x38800000) return sign | (uint16_t)lrintf(ldexpf(fabsf(value), 24));  // subnormal: a multiple of 2^-24
+    bits += 0xfff + (bits >> 13 & 1);
+    return sign | (uint16_t)((bits >> 13) - (112 << 10));
+}
+
+static float element(swl_type type, const uint8_t *row, size_t column) {
+    const uint8_t *block;
+    uint16_t half;
+    float value;
+    switch (type) {
+    case SWL_F32:
+        memcpy(&value, row + column * 4, 4);
+        return value;
+    case SWL_F16:
+        memcpy(&half, row + column * 2, 2);
+        return half_to_float(half);
+    case SWL_Q8_0:
+        block = row + column / BLOCK * Q8_0_BYTES;
+        memcpy(&half, block, 2);
+        return half_to_float(half) * (float)(int8_t)block[2 + column % BLOCK];
+    case SWL_Q4_0:
+        block = row + column / BLOCK * Q4_0_BYTES;
+        memcpy(&half, block, 2);
+        uint8_t pair = block[2 + column % 16];
+        return half_to_float(half) * (float)((column % BLOCK < 16 ? pair & 15 : pair >> 4) - 8);
+    }
+    return 0;
+}
+
+static void dequantize(swl_type type, const void *row, size_t columns, float *out) {
+    for (size_t i = 0; i < columns; i++) out[i] = element(type, row, i);
+}
+
+static void store(swl_type type, const float *values, size_t count, void *out) {
+    if (type == SWL_F32) {
+        memcpy(out, values, count * sizeof *values);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) ((uint16_t *)out)[i] = float_to_half(values[i]);
+}
+
+static float dot(swl_type type, const void *row, const float *x, size_t columns) {
+    double sum = 0;
+    for (size_t i = 0; i < columns; i++) sum += (double)element(type, row, i) * x[i];
+    return (float)sum;
+}
+
+static void matmul(swl_type type, const void *weights, size_t columns, size_t first_row, size_t end_row, const float *activations,
+                   size_t count, float *out, size_t out_stride) {
+    for (size_t row = first_row; row < end_row; row++) {
+        const uint8_t *weight = (const uint8_t *)weights + row * row_bytes(type, columns);
+        for (size_t t = 0; t < count; t++) out[t * out_stride + row] = dot(type, weight, activations + t * columns, columns);
+    }
+}
+
+static float softmax(float *x, size_t count) {
+    float largest = -INFINITY;
+    for (size_t i = 0; i < count; i++) largest = fmaxf(largest, x[i]);
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += x[i] = expf(x[i] - largest);
+    for (size_t i = 0; i < count; i++) x[i] = (float)(x[i] / sum);
+    return largest + (float)log(sum);
+}
+
+static void attention(swl_type type, const float *queries, size_t query_stride, size_t count, const void *keys, const void *values,
+                      size_t stride, size_t length, size_t dimension, float scale, float *scores, float *out) {
+    for (size_t q = 0; q < count; q++, scores += length) {
+        for (size_t p = 0; p < length; p++)
+            scores[p] = scale * dot(type, (const uint8_t *)keys + p * stride, queries + q * query_stride, dimension);
+        softmax(scores, length);
+        for (size_t i = 0; i < dimension; i++) {
+            double sum = 0;
+            for (size_t p = 0; p < length; p++) sum += (double)scores[p] * element(type, (const uint8_t *)values + p * stride, i);
+            out[q * query_stride + i] = (float)sum;
+        }
+    }
+}
+
+static void rms_norm(const float *x, const float *weight, size_t width, float epsilon, float *out) {
+    double squares = 0;
+    for (size_t i = 0; i < width; i++) squares += (double)x[i] * x[i];
+    float scale = (float)(1 / sqrt(squares / (double)width + epsilon));
+    for (size_t i = 0; i < width; i++) out[i] = x[i] * scale * weight[i];
+}
+
+static void layer_norm(const float *x, const float *weight, const float *bias, size_t width, float epsilon, float *out) {
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < width; i++) sum += x[i];
+    double mean = sum / (double)width;
+    for (size_t i = 0; i < width; i++) squares += (x[i] - mean) * (x[i] - mean);
+    double scale = 1 / sqrt(squares / (double)width + epsilon);
+    for (size_t i = 0; i < width; i++) out[i] = (float)((x[i] - mean) * scale) * weight[i] + bias[i];
+}
+
+static void silu_multiply(float *gate, const float *up, size_t count) {
+    for (size_t i = 0; i < count; i++) gate[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+}
+
+static void gelu(float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] = 0.5f * x[i] * (1 + erff(x[i] * (float)M_SQRT1_2));
+}
+
+const swl_kernels swl_portable_kernels = {
+    .name = "portable",
+    .dequantize = dequantize,
+    .store = store,
+    .matmul = matmul,
+    .attention = attention,
+    .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
+    .silu_multiply = silu_multiply,
+    .gelu = gelu,
+    .softmax = softmax,
+};

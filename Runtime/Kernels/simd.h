@@ -1,0 +1,36 @@
+// The kernels on vectors of 16 floats, for one instruction set. A build includes this file once, after it defined
+//   SWL_TARGET                     the instruction sets, as __attribute__((target)) takes them; with FMA and F16C
+//   SWL_SUMS                       how many sums of 16 floats its registers hold beside the operands: 4 or more
+//   SWL_NAME, SWL_KERNELS          the build's name and that of its table
+//
+// Each sum is one vector that takes its products column by column and is folded at the end in a fixed order. The tile that
+// a row and a token happen to be in changes nothing, so neither does the batch.
+
+#include "blocks.h"
+#include "builds.h"
+
+#include <math.h>
+#include <string.h>
+
+#pragma clang attribute push(__attribute__((target(SWL_TARGET))), apply_to = function)
+#pragma clang diagnostic ignored "-Wpsabi"  // vectors are passed to inlined functions only
+
+#include "simd/vectors.h"
+#include "simd/products.h"
+#include "simd/attention.h"
+#include "simd/layers.h"
+
+const swl_kernels SWL_KERNELS = {
+    .name = SWL_NAME,
+    .dequantize = dequantize,
+    .store = store,
+    .matmul = matmul,
+    .attention = attention,
+    .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
+    .silu_multiply = silu_multiply,
+    .gelu = gelu,
+    .softmax = softmax,
+};
+
+#pragma clang attribute pop

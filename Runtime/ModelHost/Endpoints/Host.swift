@@ -1,0 +1,98 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import Inference
+import Ledger
+import Logging
+import NIOCore
+import Wire
+
+/// One model and everything its endpoints need.
+struct Host: Sendable {
+    /// The largest request body; the context is the limit that matters, and this one only keeps memory bounded.
+    static let bodyLimit = 16 << 20
+
+    let alias: String
+    let engine: Engine
+    /// How the model marks turns, or why it does not chat.
+    let chatFormat: Result<ChatFormat, any Error>
+    let tokenKey: TokenKey
+    let meter: Meter
+    let logger: Logger
+    let started = Date.now
+
+    var router: Router<HostContext> {
+        let router = Router(context: HostContext.self)
+        router.add(middleware: ErrorMiddleware())
+        router.post("/v1/chat/completions") { request, context in try await chat(admit(request, context)) }
+        router.post("/v1/completions") { request, context in try await complete(admit(request, context)) }
+        router.post("/v1/embeddings") { request, context in try await embed(admit(request, context)) }
+        router.post("/tokenize") { request, context in try tokenize(await admit(request, context)) }
+        router.get("/v1/models") { _, _ in try models() }
+        router.get("/health") { _, _ in try Response.json(["status": "ok"]) }
+        router.get("/metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
+                body: .init(byteBuffer: ByteBuffer(string: meter.metrics.text(model: alias, load: engine.load))))
+        }
+        return router
+    }
+
+    /// Checks who asks, before a byte of the body is read, and then reads the body.
+    private func admit(_ request: Request, _ context: HostContext) async throws -> Call {
+        let scheme = "Bearer "
+        guard let authorization = request.headers[.authorization], authorization.hasPrefix(scheme) else {
+            throw APIError.invalidKey("A model host is called with an invocation token: Authorization: Bearer $SWIFTLET_INVOCATION_TOKEN.")
+        }
+        let token: InvocationToken
+        do {
+            token = try InvocationToken(verifying: String(authorization.dropFirst(scheme.count)), with: tokenKey)
+        } catch {
+            throw APIError.invalidKey(error.message)
+        }
+        guard token.models.contains(alias) else {
+            throw APIError.invalidKey("The function '\(token.function)' may not use the model '\(alias)'. Name it under 'models:' in function.yaml.")
+        }
+        let body: ByteBuffer
+        do {
+            body = try await request.body.collect(upTo: Host.bodyLimit)
+        } catch is NIOTooManyBytesError {
+            throw APIError.tooLarge(limit: Host.bodyLimit)
+        }
+        return Call(token: token, caller: context.caller, fields: try RequestFields(parsing: body.readableBytesView))
+    }
+
+    /// OpenAI's list of models, with the names that llama-server and vLLM use for what a model is.
+    private func models() throws -> Response {
+        let model = engine.description
+        let entry: JSON = [
+            "id": .string(alias), "object": "model", "created": .integer(Int64(started.timeIntervalSince1970)), "owned_by": "swiftlet",
+            "max_model_len": .integer(Int64(model.contextLength)),
+            "meta": [
+                "name": .string(model.name), "architecture": .string(model.architecture), "n_vocab": .integer(Int64(model.vocabularyCount)),
+                "n_embd": .integer(Int64(model.embeddingLength)), "n_params": .integer(Int64(model.parameterCount)),
+            ],
+        ]
+        return try Response.json(["object": "list", "data": [entry]] as JSON)
+    }
+
+    /// llama-server's `/tokenize`: `{"content": text}` gives `{"tokens": […]}`, without the tokens that a whole input begins and ends with.
+    private func tokenize(_ call: Call) throws -> Response {
+        guard let text = try call.fields.string("content") else { throw APIError.missing("content") }
+        return try Response.json(["tokens": engine.tokenizer.encode(text, special: false)])
+    }
+
+    func checkModel(_ call: Call) throws {
+        guard let model = try call.fields.string("model") else { throw APIError.missing("model") }
+        guard model == alias else { throw APIError.modelNotFound(model) }
+    }
+}
+
+/// A request that was admitted.
+struct Call: Sendable {
+    let id = UUIDv7()
+    let begun = Date.now
+    let token: InvocationToken
+    let caller: Caller
+    let fields: RequestFields
+}

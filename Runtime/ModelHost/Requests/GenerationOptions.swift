@@ -1,0 +1,61 @@
+import Inference
+import Wire
+
+/// What a chat and a completion request have in common, with OpenAI's ranges and defaults.
+struct GenerationOptions {
+    /// `nil`: as many as the context has room for.
+    let maximumTokens: Int?
+    let sampling: Sampling
+    let stop: [String]
+    /// vLLM's and llama-server's `ignore_eos`.
+    let ignoresEnd: Bool
+    let streams: Bool
+    /// Whether a stream ends with a chunk that holds its usage.
+    let streamsUsage: Bool
+
+    init(_ fields: RequestFields, for kind: TextKind) throws {
+        try UnsupportedFields.refuse(in: fields, for: kind)
+        maximumTokens = try fields.integer("max_completion_tokens", in: 1 ... .max) ?? fields.integer("max_tokens", in: 1 ... .max)
+        sampling = try GenerationOptions.sampling(fields)
+        stop = try GenerationOptions.stop(fields)
+        ignoresEnd = try fields.flag("ignore_eos") ?? false
+        streams = try fields.flag("stream") ?? false
+        streamsUsage = try GenerationOptions.streamsUsage(fields, streams: streams)
+    }
+
+    private static func sampling(_ fields: RequestFields) throws -> Sampling {
+        let topP = try fields.number("top_p", in: 0...1) ?? 1
+        // vLLM and llama-server write "no limit" as -1 or 0.
+        let topK = max(0, try fields.integer("top_k", in: -1...Int(Int32.max)) ?? 0)
+        return Sampling(
+            temperature: Float(try fields.number("temperature", in: 0...2) ?? 1),
+            // Of no probability at all, the most likely token is left.
+            topK: topP == 0 ? 1 : topK, topP: topP == 0 ? 1 : Float(topP),
+            seed: try fields.integer("seed").map { UInt64(bitPattern: Int64($0)) })
+    }
+
+    private static func stop(_ fields: RequestFields) throws -> [String] {
+        switch fields["stop"] {
+        case nil: return []
+        case .string(let text): return [text]
+        case .array(let items):
+            guard items.count <= 4 else { throw APIError.wrongValue("stop", "at most 4 strings are allowed.") }
+            return try items.enumerated().map { index, item in
+                guard let text = item.string else { throw APIError.wrongType("stop[\(index)]", "a string") }
+                return text
+            }
+        default: throw APIError.wrongType("stop", "a string or an array of strings")
+        }
+    }
+
+    private static func streamsUsage(_ fields: RequestFields, streams: Bool) throws -> Bool {
+        guard let options = fields["stream_options"] else { return false }
+        guard case .object(let members) = options else { throw APIError.wrongType("stream_options", "an object") }
+        guard streams else { throw APIError.wrongValue("stream_options", "it is only allowed when 'stream' is true.") }
+        switch members["include_usage"] ?? .null {
+        case .null: return false
+        case .bool(let flag): return flag
+        default: throw APIError.wrongType("stream_options.include_usage", "true or false")
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import FoundationEssentials
+import Hummingbird
+import Inference
+import Ledger
+import Logging
+import NIOCore
+import Wire
+
+/// A generation on its way to the caller. When the caller goes, the generation ends at the next token.
+final class Answer: Sendable {
+    private let generation: Generation
+    private let call: Call
+    private let usage: Task<TokenUsage, any Error>
+    private let shape: TextShape
+    private let logger: Logger
+
+    /// - Parameter usage: comes when the ledger holds it; the caller hears of no end before.
+    init(generation: Generation, call: Call, usage: Task<TokenUsage, any Error>, shape: TextShape, logger: Logger) {
+        (self.generation, self.call, self.usage, self.shape, self.logger) = (generation, call, usage, shape, logger)
+    }
+
+    /// An answer that nobody fetches: its connection closed before the response began.
+    deinit { generation.cancel() }
+
+    /// The answer as one object.
+    func whole() async throws -> Response {
+        try await whileCallerListens {
+            var text = ""
+            for await case .text(let piece, _) in generation.events { text += piece }
+            let (outcome, usage) = try await end()
+            return try Response.json(
+                shape.body(text: text, finishReason: outcome.finishReason.name, usage: usage, timings: Timings(outcome)))
+        }
+    }
+
+    /// The answer as server-sent events.
+    func stream() -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"],
+            body: ResponseBody { writer in
+                try await self.whileCallerListens { try await self.write(to: &writer) }
+                try await writer.finish(nil)
+            })
+    }
+
+    private func write(to writer: inout any ResponseBodyWriter) async throws {
+        if let opening = shape.opening { try await writer.write(event(opening)) }
+        for await case .text(let piece, _) in generation.events where !piece.isEmpty {
+            try await writer.write(event(shape.chunk(text: piece)))
+        }
+        do {
+            let (outcome, usage) = try await end()
+            var last = try event(shape.ending(finishReason: outcome.finishReason.name, timings: Timings(outcome)))
+            if shape.streamsUsage { last.writeImmutableBuffer(try event(shape.closing(usage: usage))) }
+            last.writeString("data: [DONE]\n\n")
+            try await writer.write(last)
+        } catch {
+            // The status has long been sent: an error is the last event, and there is no [DONE].
+            try await writer.write(event(APIError(error, logger: logger)))
+        }
+    }
+
+    /// - Throws: ``APIError`` when the answer did not come to its own end, or could not be charged.
+    private func end() async throws -> (Generation.Outcome, TokenUsage) {
+        let outcome = await generation.outcome
+        let usage = try await usage.value
+        switch outcome.finishReason {
+        case .stop, .length: return (outcome, usage)
+        case .failed(let error): throw error
+        case .cancelled:
+            throw Date.now < call.token.expires
+                ? APIError.overloaded("The model host is being stopped. Try again.")
+                : APIError.timeout("The answer was not complete at the invocation's deadline.")
+        }
+    }
+
+    /// Ends the generation when the caller closes the connection, or its invocation's deadline passes.
+    private func whileCallerListens<Value>(_ body: () async throws -> Value) async throws -> Value {
+        let remaining = min(call.token.expires.timeIntervalSinceNow, 86_400)
+        let deadline = Task { [generation] in
+            try await Task.sleep(for: .seconds(remaining))
+            generation.cancel()
+        }
+        defer { deadline.cancel() }
+        return try await call.caller.whilePresent(hangUp: { [generation] in generation.cancel() }, body)
+    }
+
+    private func event(_ value: some Encodable) throws -> ByteBuffer {
+        var buffer = ByteBuffer(string: "data: ")
+        buffer.writeBytes(try JSON.encode(value))
+        buffer.writeString("\n\n")
+        return buffer
+    }
+}

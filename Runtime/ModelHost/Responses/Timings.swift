@@ -1,0 +1,40 @@
+import Inference
+
+/// How long a call took, under llama-server's names and as it counts: all tokens over the time since the first.
+struct Timings: Encodable {
+    let promptCount: Int
+    let promptMilliseconds: Double
+    let predictedCount: Int
+    let predictedMilliseconds: Double
+
+    init(_ outcome: Generation.Outcome) {
+        promptCount = outcome.promptTokens
+        promptMilliseconds = outcome.timings.prefill / .milliseconds(1)
+        predictedCount = outcome.completionTokens
+        predictedMilliseconds = outcome.timings.decode / .milliseconds(1)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case promptCount = "prompt_n"
+        case promptMilliseconds = "prompt_ms"
+        case promptPerSecond = "prompt_per_second"
+        case predictedCount = "predicted_n"
+        case predictedMilliseconds = "predicted_ms"
+        case predictedPerSecond = "predicted_per_second"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(promptCount, forKey: .promptCount)
+        try container.encode(promptMilliseconds, forKey: .promptMilliseconds)
+        try container.encode(Timings.rate(promptCount, promptMilliseconds), forKey: .promptPerSecond)
+        try container.encode(predictedCount, forKey: .predictedCount)
+        try container.encode(predictedMilliseconds, forKey: .predictedMilliseconds)
+        try container.encode(Timings.rate(predictedCount, predictedMilliseconds), forKey: .predictedPerSecond)
+    }
+
+    /// Per second; 0 where nothing was measured.
+    private static func rate(_ count: Int, _ milliseconds: Double) -> Double {
+        count > 0 && milliseconds > 0 ? Double(count) * 1000 / milliseconds : 0
+    }
+}

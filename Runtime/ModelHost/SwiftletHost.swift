@@ -1,0 +1,80 @@
+import ArgumentParser
+import Hummingbird
+import Inference
+import Ledger
+import Logging
+import NIOCore
+import ServiceLifecycle
+import SwiftletSystem
+import SystemPackage
+import UnixSignals
+
+/// Serves one model over HTTP/1.1 on the listening unix socket that is its standard input.
+@main
+struct SwiftletHost: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swiftlet-host",
+        abstract: "Serve one model on the listening socket that is standard input. 'swiftlet serve' starts it when a model is called.")
+
+    @Option(help: "The model's GGUF file.")
+    var model: String
+
+    @Option(help: "The name that callers use for it.")
+    var alias: String
+
+    @Option(help: "The ledger that usage is written to.")
+    var ledger: String
+
+    @Option(name: .customLong("token-key"), help: "The file with the key that signs invocation tokens.")
+    var tokenKey: String
+
+    @Option(help: "Threads that compute (default: one per core).")
+    var threads: Int?
+
+    @Option(name: .customLong("drain-timeout"), help: "Seconds that running sequences have to finish after SIGTERM.")
+    var drainTimeout: Int = 8
+
+    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: Logger.Level = .info
+
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+        if drainTimeout < 0 { throw ValidationError("--drain-timeout must not be negative.") }
+    }
+
+    func run() async throws {
+        let started = ContinuousClock.now
+        guard UnixSocket.isListening(.standardInput) else {
+            throw ValidationError("Standard input is not a listening socket. 'swiftlet serve' starts hosts; by hand, bind a unix socket and pass it as descriptor 0.")
+        }
+        // One thread for all connections: the cores belong to the model.
+        NIOSingletons.groupLoopCountSuggestion = 1
+        let logger = makeLogger()
+        let engine = try Engine(path: model, configuration: threads.map { .init(threads: $0) } ?? .init())
+        let meter = Meter(ledger: try Ledger(path: ledger, creating: false), logger: logger)
+        let host = Host(
+            alias: alias, engine: engine, chatFormat: Result { try ChatFormat(engine.file.metadata) },
+            tokenKey: try TokenKey(contentsOf: tokenKey), meter: meter, logger: logger)
+
+        let server = HostServer(responder: host.router.buildResponder(), logger: logger)
+        var group = ServiceGroupConfiguration(services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(drainTimeout)
+        logger.info("serving \(engine.description.name) after \(started.duration(to: .now))")
+        try await ServiceGroup(configuration: group).run()
+        await meter.settle()
+        engine.shutdown()
+        logger.info("stopped")
+    }
+
+    private func makeLogger() -> Logger {
+        let level = logLevel
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        return Logger(label: "host.\(alias)")
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

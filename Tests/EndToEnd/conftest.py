@@ -1,0 +1,60 @@
+import os
+
+import pytest
+
+from functions import FunctionsFolder
+from swiftlet import System, eventually
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory):
+    """The system most tests share, as `Gateway/up` starts it. Afterwards nothing of it may be left."""
+    system = System(tmp_path_factory.mktemp("system")).up()
+    running = system.processes()
+    try:
+        yield system
+        running += system.processes()
+        code = system.stop()
+        eventually(lambda: not [p for p in running if p.alive], what="the end of every process")
+        assert code == 0 and system.sockets() == []
+    finally:
+        system.kill()
+
+
+@pytest.fixture
+def new_system(system, tmp_path):
+    """Makes systems of a test's own, ready to `serve`, for what would disturb the others."""
+    made = []
+
+    def make(state=tmp_path / "state") -> System:
+        made.append(System(state).borrow_models(system))
+        return made[-1]
+
+    yield make
+    for each in made:
+        if each.process:
+            each.kill()
+
+
+@pytest.fixture(scope="session")
+def client(system):
+    return system.client()
+
+
+@pytest.fixture
+def new_key(system):
+    """Makes keys that nobody has used before: `new_key()` → (name, key)."""
+
+    def make() -> tuple[str, str]:
+        name = f"test-{os.urandom(4).hex()}"
+        return name, system.new_key(name)
+
+    return make
+
+
+@pytest.fixture
+def functions(system):
+    """The shared system's functions folder; what a test puts in is taken out again."""
+    folder = FunctionsFolder(system)
+    yield folder
+    folder.clear()

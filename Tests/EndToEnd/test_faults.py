@@ -1,0 +1,185 @@
+"""Workers, hosts and clients that end in the middle of a call."""
+
+import http.client
+import json
+import signal
+import socket
+import time
+from contextlib import contextmanager
+
+import httpx2
+import openai
+import pytest
+
+from processes import Process
+from swiftlet import LONG, System, eventually
+
+
+def host(system: System) -> Process:
+    """The chat model's host: the one that has the model's file open or mapped."""
+    return next(p for p in system.processes("swiftlet-host") if p.mentions("swiftlet-demo"))
+
+
+@contextmanager
+def held(process: Process):
+    """Stops a process for a while, so that what depends on it cannot go on."""
+    process.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        if process.alive:
+            process.send(signal.SIGCONT)
+
+
+def ends_in_an_error(stream) -> bool:
+    """Whether the rest of a stream shows its reader that it is not complete."""
+    try:
+        events = stream.rest()
+    except (http.client.HTTPException, OSError):
+        return True  # cut off
+    return "[DONE]" not in events and bool(events) and "error" in json.loads(events[-1])
+
+
+def next_call_works(system: System) -> None:
+    answer = system.post("/v1/completions", {"model": "chat", "prompt": "Once upon a time", "max_tokens": 3})
+    assert answer.status == 200 and answer.json["usage"]["completion_tokens"] == 3
+
+
+def no_zombie_stays(system: System) -> None:
+    eventually(lambda: not any(p.zombie for p in system.processes()), what="collecting the dead")
+
+
+def test_a_host_killed_in_mid_stream(system):
+    stream = system.stream("/v1/completions", LONG)
+    assert stream.event()
+    victim = host(system)
+    with held(victim):
+        victim.kill()
+        assert ends_in_an_error(stream)
+    next_call_works(system)
+    assert not victim.alive
+    no_zombie_stays(system)
+    assert system.invocation(stream.invocation)["status"] == "failed"
+
+
+def test_a_host_killed_in_mid_stream_raises_in_openais_client(system, client):
+    options = dict(LONG)
+    extra = {"ignore_eos": options.pop("ignore_eos")}
+    stream = client.completions.create(**options, extra_body=extra, stream=True)
+    next(stream)
+    victim = host(system)
+    with held(victim):
+        victim.kill()
+        with pytest.raises((openai.APIError, httpx2.TransportError)):
+            list(stream)
+    next_call_works(system)
+
+
+def test_a_host_killed_before_it_answers(system):
+    """Nothing has been sent yet, so the client gets a status."""
+    next_call_works(system)
+    victim = host(system)
+    victim.send(signal.SIGSTOP)
+    connection = system.connection()
+    connection.request("POST", "/v1/completions", json.dumps(LONG), system.headers())
+    time.sleep(0.2)
+    victim.kill()
+    response = connection.getresponse()
+    assert response.status in (500, 502, 503) and json.loads(response.read())["error"]["type"] == "server_error"
+    next_call_works(system)
+
+
+def test_a_worker_killed_in_mid_stream(system):
+    stream = system.stream("/v1/completions", LONG)
+    assert stream.event()
+    workers = system.processes("generate")
+    assert workers
+    with held(host(system)):
+        for worker in workers:
+            worker.kill()
+        assert ends_in_an_error(stream)
+    next_call_works(system)
+    assert not any(worker.alive for worker in workers)
+    no_zombie_stays(system)
+    # The host saw the connection close: what it had made is billed, and no more.
+    record = system.bill(stream.invocation)
+    assert record["status"] == "failed"
+    assert 0 < record["usage"]["completion_tokens"] < LONG["max_tokens"]
+
+
+def test_workers_killed_while_idle_are_replaced(system):
+    next_call_works(system)
+    for worker in system.processes("generate"):
+        worker.kill()
+    next_call_works(system)
+    no_zombie_stays(system)
+
+
+def test_clients_that_hang_up_stop_the_host_and_pay_for_what_was_made(system):
+    # Several at once, for otherwise this model would be through before anybody could hang up.
+    streams = [system.stream("/v1/completions", LONG) for _ in range(8)]
+    for stream in streams:
+        assert stream.event()
+    working = host(system)
+    for stream in streams:
+        stream.hang_up()
+    time.sleep(0.2)
+    ticks = working.cpu_ticks
+    time.sleep(0.5)
+    assert working.cpu_ticks - ticks <= 1, "the host went on"
+    for stream in streams:
+        record = system.bill(stream.invocation)
+        assert record["status"] == "client_closed"
+        assert 0 < record["usage"]["completion_tokens"] < LONG["max_tokens"]
+        assert record["usage"]["cost"] > 0
+    next_call_works(system)
+
+
+def test_a_client_that_hangs_up_before_the_answer_stops_the_host(system):
+    next_call_works(system)
+    raw = socket.create_connection(("127.0.0.1", system.port))
+    body = json.dumps(LONG).encode()
+    working = host(system)
+    with held(working):
+        raw.sendall(
+            f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {system.key}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        time.sleep(0.2)
+        raw.close()
+        time.sleep(0.2)
+    time.sleep(0.2)
+    ticks = working.cpu_ticks
+    time.sleep(0.3)
+    assert working.cpu_ticks - ticks <= 1, "the host went on"
+    next_call_works(system)
+
+
+def test_serve_killed_leaves_nothing_and_starts_again(new_system):
+    system = new_system().serve()
+    next_call_works(system)
+    assert system.post("/v1/embeddings", {"model": "embed", "input": "Hello"}).status == 200
+    stream = system.stream("/v1/completions", LONG)
+    assert stream.event()
+    family = system.processes()
+    programs = {p.program for p in family}
+    assert {"swiftlet-host", "nginx", "generate", "embed"} <= programs
+    system.process.kill()
+    system.process.wait()
+    eventually(lambda: not [p for p in family if p.alive], within=1, what="the end of every process")
+
+    system.serve()
+    next_call_works(system)
+    # What the dead gateway had admitted is settled, not forgotten.
+    assert system.invocation(stream.invocation)["status"] == "failed"
+    assert system.stop(signal.SIGTERM) == 0
+    assert system.sockets() == []
+
+
+def test_a_stop_lets_a_stream_finish(new_system):
+    system = new_system().serve()
+    stream = system.stream("/v1/completions", LONG)
+    assert stream.event()
+    system.process.send_signal(signal.SIGTERM)
+    assert stream.rest()[-1] == "[DONE]"
+    assert system.process.wait(timeout=30) == 0
+    assert system.sockets() == []

@@ -1,0 +1,118 @@
+import Inference
+import Testing
+
+@Suite struct SchedulerTests {
+    private func scheduler(_ sequences: Int, _ tokensPerStep: Int) -> Scheduler {
+        Scheduler(.init(sequences: sequences, tokensPerStep: tokensPerStep))
+    }
+
+    private func step(_ scheduler: inout Scheduler) -> [Int: Range<Int>] {
+        Dictionary(uniqueKeysWithValues: scheduler.nextStep().map { ($0.sequence, $0.range) })
+    }
+
+    @Test func aPromptIsEvaluatedInPiecesAndThenTokenByToken() {
+        var scheduler = scheduler(2, 8)
+        scheduler.add(1, tokens: 20)
+        #expect(step(&scheduler) == [1: 0..<8])
+        #expect(step(&scheduler) == [1: 8..<16])
+        #expect(step(&scheduler) == [1: 16..<20])
+        #expect(step(&scheduler) == [:], "nothing is known beyond the prompt")
+        scheduler.appendToken(to: 1)
+        #expect(step(&scheduler) == [1: 20..<21])
+    }
+
+    @Test func streamsGoOnWhileALongPromptIsEvaluated() {
+        var scheduler = scheduler(4, 8)
+        for stream in 1...3 { scheduler.add(stream, tokens: 1) }
+        _ = scheduler.nextStep()
+        scheduler.add(9, tokens: 1000)
+        for round in 1...20 {
+            for stream in 1...3 { scheduler.appendToken(to: stream) }
+            let slices = step(&scheduler)
+            for stream in 1...3 { #expect(slices[stream] == round..<round + 1) }
+            #expect(slices[9] == (round - 1) * 5..<round * 5, "the rest of the step")
+        }
+    }
+
+    @Test func aShortPromptDoesNotWaitForALongOne() {
+        var scheduler = scheduler(4, 16)
+        scheduler.add(1, tokens: 1000)
+        #expect(step(&scheduler) == [1: 0..<16])
+        scheduler.add(2, tokens: 5)
+        scheduler.add(3, tokens: 100)
+        #expect(step(&scheduler) == [1: 16..<22, 2: 0..<5, 3: 0..<5], "shares of a third; what a short one leaves goes on")
+    }
+
+    @Test func moreSequencesThanSlotsWaitInLine() {
+        var scheduler = scheduler(2, 8)
+        for id in 1...4 { scheduler.add(id, tokens: 2) }
+        #expect(Set(step(&scheduler).keys) == [1, 2])
+        #expect(scheduler.runningCount == 2 && scheduler.waitingCount == 2)
+        scheduler.remove(3)
+        scheduler.remove(1)
+        #expect(step(&scheduler) == [4: 0..<2], "3 left the line, 4 took the place of 1, and 2 has nothing to evaluate")
+        #expect(scheduler.runningCount == 2 && scheduler.waitingCount == 0)
+        scheduler.appendToken(to: 2)
+        scheduler.appendToken(to: 1)
+        #expect(step(&scheduler) == [2: 2..<3], "a removed sequence is gone")
+    }
+
+    @Test func everyTokenIsEvaluatedOnceAndNoStepIsTooLarge() {
+        var random = SplitMix64(seed: 3)
+        var scheduler = scheduler(5, 12)
+        var known: [Int: Int] = [:]
+        var evaluated: [Int: Int] = [:]
+        for round in 0..<2000 {
+            if round < 1900, random.next() % 3 == 0 {
+                known[round] = Int(random.next() % 40) + 1
+                scheduler.add(round, tokens: known[round] ?? 0)
+            }
+            let slices = scheduler.nextStep()
+            #expect(slices.count <= 5 && slices.reduce(0) { $0 + $1.range.count } <= 12)
+            #expect(Set(slices.map(\.sequence)).count == slices.count)
+            for slice in slices {
+                #expect(slice.range.lowerBound == evaluated[slice.sequence, default: 0])
+                #expect(slice.range.upperBound <= known[slice.sequence] ?? 0)
+                evaluated[slice.sequence] = slice.range.upperBound
+                guard slice.range.upperBound == known[slice.sequence] else { continue }
+                if random.next() % 4 == 0 {
+                    scheduler.remove(slice.sequence)
+                } else {
+                    scheduler.appendToken(to: slice.sequence)
+                    known[slice.sequence]? += 1
+                }
+            }
+        }
+        #expect(scheduler.runningCount + scheduler.waitingCount <= known.count)
+    }
+}
+
+@Suite struct EmbeddingQueueTests {
+    private func item(_ request: Int, _ index: Int) -> EmbeddingQueue.Item { EmbeddingQueue.Item(request: request, index: index) }
+
+    @Test func textsAreTakenUpToTheLimit() {
+        var queue = EmbeddingQueue(tokensPerStep: 10)
+        queue.add(1, lengths: [4, 4, 4, 2])
+        #expect(queue.nextBatch() == [item(1, 0), item(1, 1)])
+        #expect(queue.nextBatch() == [item(1, 2), item(1, 3)])
+        #expect(queue.nextBatch() == [] && queue.count == 0)
+    }
+
+    @Test func aTextLongerThanTheLimitComesAlone() {
+        var queue = EmbeddingQueue(tokensPerStep: 10)
+        queue.add(1, lengths: [3, 50, 3])
+        #expect(queue.nextBatch() == [item(1, 0)])
+        #expect(queue.nextBatch() == [item(1, 1)])
+        #expect(queue.nextBatch() == [item(1, 2)])
+    }
+
+    @Test func aQuestionDoesNotWaitForManyDocuments() {
+        var queue = EmbeddingQueue(tokensPerStep: 10)
+        queue.add(1, lengths: Array(repeating: 5, count: 1000))
+        #expect(queue.nextBatch() == [item(1, 0), item(1, 1)])
+        queue.add(2, lengths: [5])
+        #expect(queue.nextBatch() == [item(1, 2), item(2, 0)])
+        queue.remove(1)
+        #expect(queue.nextBatch() == [])
+    }
+}

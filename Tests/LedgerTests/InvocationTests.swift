@@ -1,0 +1,144 @@
+import Foundation
+import Ledger
+import Testing
+import Wire
+
+@Suite struct InvocationTests {
+    @Test func `A call counts once, however often it is recorded`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let again = try Ledger(path: scratch.ledger)
+        try await ledger.setPrices([price("chat", "0.000001", cached: "0.0000005", "0.000002")], from: noon)
+        let id = try await ledger.reserved().id
+        var row = UsageRow(
+            invocation: id, model: "chat", kind: .chat, promptTokens: 10, cachedTokens: 4, completionTokens: 5, finishReason: "stop",
+            started: noon)
+        let expected = TokenUsage(promptTokens: 10, cachedTokens: 4, completionTokens: 5, cost: NanoUSD(6_000 + 2_000 + 10_000))
+        #expect(try await ledger.record(row) == expected)
+        // A replay that claims something else changes nothing, nor does one from another process.
+        row.completionTokens = 500
+        row.started = noon + 60
+        #expect(try await ledger.record(row) == expected)
+        #expect(try await again.record(row) == expected)
+        #expect(try scratch.count("usage") == 1)
+    }
+
+    @Test func `A settled invocation has the sum of its calls and stays as it was first settled`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        try await ledger.setPrices([price("chat", "0.000001", "0.000002"), price("embed", "0.0000001")], from: noon)
+        let reservation = try await ledger.reserved()
+        try await ledger.reserve(reservation)
+        let calls = [UUIDv7(), UUIDv7()]
+        _ = try await ledger.record(
+            UsageRow(invocation: reservation.id, call: calls[0], model: "embed", kind: .embedding, promptTokens: 7, started: noon))
+        _ = try await ledger.record(
+            UsageRow(
+                invocation: reservation.id, call: calls[1], model: "chat", kind: .chat, promptTokens: 10, completionTokens: 5,
+                finishReason: "length", started: noon))
+        let settlement = Settlement(
+            status: .succeeded, httpStatus: 200, duration: .milliseconds(1234), queued: .milliseconds(5), firstByte: .milliseconds(80))
+        let record = try await ledger.settle(reservation.id, settlement)
+        #expect(record.usage == TokenUsage(promptTokens: 17, completionTokens: 5, cost: NanoUSD(700 + 10_000 + 10_000)))
+        #expect(try await ledger.settle(reservation.id, Settlement(status: .failed, httpStatus: 500, duration: .seconds(9))) == record)
+        #expect(try await ledger.invocation(reservation.id, tenant: reservation.tenant) == record)
+        #expect(try await ledger.invocation(reservation.id, tenant: "another") == nil)
+        #expect(try await ledger.invocation(UUIDv7(), tenant: reservation.tenant) == nil)
+
+        let json = try JSON(parsing: JSON.encode(record))
+        #expect(json["id"]?.string == reservation.id.description)
+        #expect(json["object"] == "invocation")
+        #expect(json["function"] == "generate")
+        #expect(json["route"] == "POST /generate")
+        #expect(json["status"] == "succeeded")
+        #expect(json["http_status"] == 200)
+        #expect(json["created"] == 1_800_000_000)
+        #expect(json["duration_ms"] == 1234)
+        #expect(json["queue_ms"] == 5)
+        #expect(json["time_to_first_byte_ms"] == 80)
+        #expect(json["usage"]?["total_tokens"] == 22)
+        #expect(json["usage"]?["cost"] == 0.0000207)
+        let first = try #require(json["calls"]?.array?.first)
+        #expect(first["id"]?.string == calls[0].description)
+        #expect(first["kind"] == "embedding")
+        #expect(first["finish_reason"] == .null)
+        #expect(first["usage"]?["prompt_tokens"] == 7)
+        #expect(json["calls"]?.array?.last?["finish_reason"] == "length")
+    }
+
+    @Test func `Usage of an unknown invocation is refused, and so is its settlement`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let row = UsageRow(invocation: UUIDv7(), model: "chat", kind: .chat, promptTokens: 1, started: noon)
+        await #expect(throws: LedgerError.self) { try await ledger.record(row) }
+        let error = await #expect(throws: LedgerError.self) {
+            try await ledger.settle(row.invocation, Settlement(status: .succeeded, httpStatus: 200, duration: .zero))
+        }
+        #expect(error?.code == .notFound)
+        #expect(try scratch.count("usage") == 0)
+    }
+
+    @Test func `What a dead gateway left is settled as failed, once, and what is settled stays`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let settled = try await ledger.reserved()
+        let before = try await ledger.settle(settled.id, Settlement(status: .clientClosed, httpStatus: 499, duration: .seconds(1)))
+        let left = try await ledger.reserved()
+        _ = try await ledger.record(
+            UsageRow(invocation: left.id, model: "chat", kind: .chat, promptTokens: 3, started: noon, finished: noon + 2))
+        let empty = try await ledger.reserved()
+
+        let restarted = try Ledger(path: scratch.ledger)
+        #expect(try await restarted.settleLeftovers() == 2)
+        #expect(try await restarted.settleLeftovers() == 0)
+        let record = try #require(try await restarted.invocation(left.id, tenant: left.tenant))
+        #expect(record.status == .failed)
+        #expect(record.httpStatus == nil)
+        #expect(record.durationMilliseconds == 2000)
+        #expect(record.usage.promptTokens == 3)
+        #expect(try await restarted.invocation(empty.id, tenant: empty.tenant)?.status == .failed)
+        #expect(try await restarted.invocation(settled.id, tenant: settled.tenant) == before)
+    }
+
+    @Test func `A bill is written even when the one who asked has gone`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let id = try await ledger.reserved().id
+        let cancelled = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await ledger.record(UsageRow(invocation: id, model: "chat", kind: .chat, promptTokens: 3, started: noon))
+        }
+        #expect(try await cancelled.value.promptTokens == 3)
+        #expect(try scratch.count("usage") == 1)
+    }
+
+    @Test func `Usage sums to its rows, whatever it is grouped by`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        try await ledger.setPrices([price("chat", "0.00000015", "0.0000006"), price("embed", "0.00000002")], from: noon)
+        var sum = TokenUsage()
+        var random = SystemRandomNumberGenerator()
+        for index in 0..<40 {
+            let id = try await ledger.reserved(function: index % 2 == 0 ? "generate" : "retrieve", keyName: "app \(index % 3)").id
+            for _ in 0..<3 {
+                sum += try await ledger.record(
+                    UsageRow(
+                        invocation: id, model: index % 5 == 0 ? "embed" : "chat", kind: .chat,
+                        promptTokens: .random(in: 0...900, using: &random), completionTokens: .random(in: 0...900, using: &random),
+                        started: noon + Double(index)))
+            }
+        }
+        for dimensions in [[], [.function], [.function, .key, .model], UsageDimension.allCases] as [[UsageDimension]] {
+            let groups = try await ledger.usage(groupBy: dimensions)
+            #expect(groups.reduce(into: TokenUsage()) { $0 += $1.usage } == sum)
+            #expect(groups.reduce(0) { $0 + $1.calls } == 120)
+            #expect(Set(groups.map(\.values)).count == groups.count)
+        }
+        #expect(try await ledger.usage(groupBy: [.function, .key]).map(\.values) == [
+            ["generate", "app 0"], ["generate", "app 1"], ["generate", "app 2"],
+            ["retrieve", "app 0"], ["retrieve", "app 1"], ["retrieve", "app 2"],
+        ])
+        #expect(try await ledger.usage(groupBy: [.function], since: noon + 38).map(\.calls) == [3, 3])
+        #expect(try await ledger.usage(groupBy: [], since: noon + 40).isEmpty)
+    }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Ledger
+import Testing
+import Wire
+
+@Suite struct PriceTests {
+    @Test(arguments: [
+        ("0.00000015", 150_000_000), ("1.5e-07", 150_000_000), ("15E-8", 150_000_000), ("0", 0), ("0.0", 0), ("0e9", 0),
+        ("0.000000000000001", 1), ("0.0000000000000010000", 1), ("1", 1_000_000_000_000_000), ("0.1", 100_000_000_000_000),
+        // 2^53 + 1 is the first integer that a Double cannot hold.
+        ("9.007199254740993", 9_007_199_254_740_993), ("9223.372036854775807", Int64.max),
+    ])
+    func `A published price is read exactly`(text: String, expected: Int64) throws {
+        #expect(try TokenPrice(dollarsPerToken: text).nanoUSDPerMillionTokens == expected)
+    }
+
+    @Test(arguments: [
+        "", "-1", "-0.1", "+1", "1.", ".5", "1e", "e5", "1e1.5", "1,5", "0x10", "1 ", " 1", "NaN", "inf", "0.0000000000000001",
+        "9223.372036854775808", "1e30", "1e999999999999999999999", "٣", "1.2.3", "$1",
+    ])
+    func `Anything else is refused, with a message that says how to write it`(text: String) {
+        let error = #expect(throws: LedgerError.self) { try TokenPrice(dollarsPerToken: text) }
+        #expect(error?.code == .invalid)
+        #expect(error?.message.contains("0.00000015") == true)
+    }
+
+    // Computed with Python's fractions.
+    @Test func `Costs are exact and rounded once, half up`() throws {
+        let small = try price("chat", "0.00000015", cached: "0.000000075", "0.0000006")
+        #expect(try small.cost(promptTokens: 1000, cachedTokens: 300, completionTokens: 77) == NanoUSD(173_700))
+        let tiny = try price("chat", "0.000000000000001")
+        #expect(try tiny.cost(promptTokens: 500_000, cachedTokens: 0, completionTokens: 0) == NanoUSD(1))
+        #expect(try tiny.cost(promptTokens: 499_999, cachedTokens: 0, completionTokens: 0) == NanoUSD(0))
+        let huge = try price("chat", "4611.686018427387904", cached: "0", "0.000000000000001")
+        #expect(try huge.cost(promptTokens: 3, cachedTokens: 1, completionTokens: 1) == NanoUSD(9_223_372_036_855))
+    }
+
+    @Test func `A cost that no integer holds is an error, as are impossible counts`() throws {
+        let price = try price("chat", "9000", "9000")
+        #expect(throws: LedgerError.self) { try price.cost(promptTokens: .max, cachedTokens: 0, completionTokens: .max) }
+        #expect(throws: LedgerError.self) { try price.cost(promptTokens: -1, cachedTokens: 0, completionTokens: 0) }
+        #expect(throws: LedgerError.self) { try price.cost(promptTokens: 1, cachedTokens: 2, completionTokens: 0) }
+        #expect(throws: LedgerError.self) { try price.cost(promptTokens: 1, cachedTokens: -2, completionTokens: 0) }
+    }
+
+    @Test func `A call costs what was in force when it began`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        try await ledger.setPrices([price("chat", "0.000001")], from: noon)
+        try await ledger.setPrices([price("chat", "0.000002")], from: noon + 60)
+        try await ledger.setPrices([], from: noon + 120)
+        #expect(try await ledger.price(of: "chat", at: noon - 1) == nil)
+        #expect(try await ledger.price(of: "other", at: noon) == nil)
+
+        let invocation = try await ledger.reserved().id
+        for (start, cost) in [(-1.0, 0), (0, 10_000), (59.999, 10_000), (60, 20_000), (119, 20_000), (120, 0)] as [(Double, Int64)] {
+            let usage = try await ledger.record(
+                UsageRow(invocation: invocation, model: "chat", kind: .chat, promptTokens: 10, started: noon + start))
+            #expect(usage.cost == NanoUSD(cost), "\(start) s after noon")
+        }
+    }
+
+    @Test func `The same price list again makes no new version`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let list = [try price("chat", "0.000001", "0.000002"), try price("embed", "0.0000001")]
+        for minute in 0..<3 { try await ledger.setPrices(list, from: noon + Double(60 * minute)) }
+        #expect(try scratch.count("prices") == 2)
+        #expect(try await ledger.price(of: "chat", at: noon + 600) == list[0])
+    }
+}

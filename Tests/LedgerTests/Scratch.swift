@@ -1,0 +1,43 @@
+import Foundation
+import GRDB
+import Ledger
+
+/// A folder that is removed with the test that made it.
+final class Scratch: Sendable {
+    let path: String
+    var ledger: String { "\(path)/ledger.sqlite" }
+
+    init() throws {
+        path = NSTemporaryDirectory() + "swiftlet-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+let noon = Date(timeIntervalSince1970: 1_800_000_000)
+
+func price(_ model: String, _ input: String, cached: String? = nil, _ output: String = "0") throws -> Price {
+    Price(
+        model: model, input: try TokenPrice(dollarsPerToken: input), cachedInput: try cached.map(TokenPrice.init(dollarsPerToken:)),
+        output: try TokenPrice(dollarsPerToken: output))
+}
+
+extension Ledger {
+    /// An invocation of a key made for it.
+    func reserved(function: String = "generate", keyName: String = "app") async throws -> Reservation {
+        var key = try await keys().first { $0.name == keyName }
+        if key == nil { key = try await createKey(name: keyName).key }
+        guard let key else { throw LedgerError(.notFound, keyName) }
+        let reservation = Reservation(key: key.id, tenant: key.tenant, function: function, route: "POST /\(function)", started: noon)
+        try await reserve(reservation)
+        return reservation
+    }
+}
+
+extension Scratch {
+    /// The number of rows of a table, seen by another connection.
+    func count(_ table: String) throws -> Int {
+        try DatabaseQueue(path: ledger).read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM \(table)") } ?? -1
+    }
+}
