@@ -116,9 +116,17 @@ let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
 func names(in path: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent(path).path)) ?? []).sorted()
 }
-for folder in names(in: "Functions") where names(in: "Functions/\(folder)").contains(where: { $0.hasSuffix(".swift") }) {
+func holdsSwift(_ path: String) -> Bool { names(in: path).contains { $0.hasSuffix(".swift") } }
+for folder in names(in: "Functions") where holdsSwift("Functions/\(folder)") {
+    // A folder in it is a library of the function: what it decides apart from what it does, within reach of tests.
+    let libraries = names(in: "Functions/\(folder)").filter { holdsSwift("Functions/\(folder)/\($0)") }
+    for library in libraries {
+        package.targets.append(
+            .target(name: folder + library, dependencies: ["FunctionKit"], path: "Functions/\(folder)/\(library)", swiftSettings: swift6))
+    }
     program(
-        folder.lowercased(), at: "Functions/\(folder)", ["FunctionKit"] + extras[folder, default: []],
+        folder.lowercased(), at: "Functions/\(folder)",
+        ["FunctionKit"] + extras[folder, default: []] + libraries.map { .target(name: folder + $0) },
         exclude: names(in: "Functions/\(folder)").filter { !$0.hasSuffix(".swift") })
 }
 

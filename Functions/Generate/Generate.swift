@@ -1,4 +1,5 @@
 import FunctionKit
+import GenerateGrounding
 
 /// Text from a model: OpenAI's API passed on as it is, and `POST /generate`, which can answer from a collection of documents.
 @main struct Generate: Function {

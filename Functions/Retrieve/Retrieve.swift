@@ -1,4 +1,5 @@
 import FunctionKit
+import RetrieveSearch
 
 /// Collections of documents, searched by meaning and by words.
 @main struct Retrieve: Function {

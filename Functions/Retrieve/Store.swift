@@ -1,6 +1,7 @@
 import FoundationEssentials
 import FunctionKit
 import GRDB
+import RetrieveSearch
 
 /// The documents of all tenants in one SQLite file, which any number of workers may have open.
 struct Store: Sendable {

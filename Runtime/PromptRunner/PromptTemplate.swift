@@ -23,7 +23,9 @@ struct PromptTemplate: Sendable {
             template = try MustacheTemplate(string: "{{% CONTENT_TYPE: TEXT}}\(text)")
         } catch let error as MustacheTemplate.ParserError {
             let place = "\(path):\(error.context.lineNumber):\(error.context.columnNumber)"
-            throw StartError("\(place): the prompt's template does not parse: \(error.error). The line is: \(error.context.line)")
+            // "overflow" is swift-mustache's word for a text that ends inside a tag.
+            let problem = "\(error.error)" == "overflow" ? "it ends inside a tag" : "\(error.error)"
+            throw StartError("\(place): the prompt's template does not parse: \(problem). The line is: \(error.context.line)")
         }
         let tags = PromptTemplate.tags(text)
         let sections = tags.filter { "#^".contains($0.kind) }.map(\.name)

@@ -25,7 +25,7 @@ package struct Passage: Hashable, Sendable {
     }
 
     /// As a response shows it. `index` is the number that the answer cites.
-    func source(index: Int) -> JSON {
+    package func source(index: Int) -> JSON {
         [
             "index": .integer(Int64(index)), "document": .string(document), "chunk": .integer(chunk), "text": .string(text),
             "score": .number(score), "metadata": metadata,
@@ -56,7 +56,7 @@ extension Passage {
 
     /// Those of `passages`, best first, that the model's context holds beside the conversation and room for an answer.
     /// All, where the model does not say how much it holds.
-    static func fitting(_ passages: [Passage], beside messages: [JSON], answer: Int?, _ model: Model) async throws -> [Passage] {
+    package static func fitting(_ passages: [Passage], beside messages: [JSON], answer: Int?, _ model: Model) async throws -> [Passage] {
         guard !passages.isEmpty, let limit = try await model.contextLength() else { return passages }
         // A turn's marks are some tokens; what the labels take is small beside what is left free for the answer.
         let said = try await model.tokenize(messages.map(\.contentText).joined(separator: "\n")).count + 16 * messages.count

@@ -37,9 +37,9 @@ package struct Chunker: Sendable {
         return chunks
     }
 
-    /// Whether a chunk that begins at `start` reaches past `end`, so that it is not only a repetition.
+    /// Whether a chunk that begins at `start` has room for the sentence at `end`, and gets text from it: else it would only repeat.
     private func fits(_ sentences: [Substring], _ start: Int, through end: Int) -> Bool {
-        sentences[start...end].reduce(0) { $0 + $1.count } <= length
+        sentences[end].contains { !$0.isWhitespace } && sentences[start...end].reduce(0) { $0 + $1.count } <= length
     }
 
     /// Sentences with the blanks that follow them: together, the whole text. One that is longer than a chunk is cut between words.

@@ -72,4 +72,12 @@ package struct Hit: Encodable, Sendable {
     /// Reciprocal rank fusion of the two searches: at most 2/61.
     package var score: Double
     package var metadata: JSON
+
+    package init(document: String, chunk: Int, text: String, score: Double, metadata: JSON) {
+        self.document = document
+        self.chunk = chunk
+        self.text = text
+        self.score = score
+        self.metadata = metadata
+    }
 }
