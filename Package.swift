@@ -105,6 +105,7 @@ room("Front", in: "Gateway", [
 program("swiftlet", at: "Runtime/CommandLine", [
     "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ])

@@ -53,7 +53,7 @@ import FunctionKit
     private func ending(_ text: String, _ finishReason: String?, _ passages: [Passage]?, _ model: Model, _ context: Context) -> JSON {
         var answer: JSON = [
             "usage": JSON(context.usage), "invocation_id": .string(context.invocationID), "model": .string(model.name),
-            "finish_reason": finishReason.map { .string($0) } ?? nil,
+            "finish_reason": finishReason.map { .string($0) } ?? .null,
         ]
         if let passages {
             let sources = passages.enumerated().map { $1.source(index: $0 + 1) }

@@ -101,7 +101,10 @@ package actor FunctionRunner {
                 started.insert(worker)
                 launch(worker)
             case .stop(let worker):
-                processes[worker]?.task.cancel()
+                guard let process = processes[worker] else { continue }
+                // Some servers do not end while a connection is open.
+                environment.closeConnections(process.socket)
+                process.task.cancel()
             case .grant(let request, let worker):
                 let waited = start.map { $0.duration(to: .now) } ?? .zero
                 let lease = Lease(
@@ -147,7 +150,7 @@ package actor FunctionRunner {
     private func ended(_ worker: FunctionPool.WorkerID, _ ending: ChildProcess.Ending) {
         guard let process = processes.removeValue(forKey: worker) else { return }
         unlink(process.socket)
-        environment.workerEnded(process.socket)
+        environment.closeConnections(process.socket)
         if process.task.isCancelled {
             logger.debug("stopped worker \(worker) of \(manifest.name)")
         } else {
