@@ -67,6 +67,11 @@ package actor FunctionRunner {
         perform(pool.release(lease.worker, answered: answered, at: .now))
     }
 
+    /// The lease's worker could not be reached. The request was not sent, so it may be tried with another lease.
+    package func releaseLost(_ lease: Lease) {
+        perform(pool.lost(lease.worker, at: .now))
+    }
+
     private func abandon(_ id: FunctionPool.RequestID) {
         guard let waiter = waiters.removeValue(forKey: id) else { return }
         pool.abandon(id)
