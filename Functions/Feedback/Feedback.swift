@@ -11,7 +11,7 @@ import FunctionKit
         switch request.route {
         case "GET /feedback":
             let id = try invocation(request.query["invocation_id"], context)
-            try await response.send(json: ["feedback": try await store.entries(about: id, of: context.tenant)])
+            try await response.send(json: ["object": "list", "data": JSON(try await store.entries(about: id, of: context.tenant))] as JSON)
         default:
             let said = try request.json(Said.self)
             let id = try invocation(said.invocationID, context)

@@ -20,7 +20,7 @@ import RetrieveSearch
             try await store.delete(collection: name, of: context.tenant)
             try await response.send(json: ["collection": .string(name), "deleted": true] as JSON)
         case "GET /collections":
-            try await response.send(json: ["collections": try await store.collections(of: context.tenant)])
+            try await response.send(json: ["object": "list", "data": JSON(try await store.collections(of: context.tenant))] as JSON)
         default:
             try await search(request.json(Query.self), response, context)
         }

@@ -9,29 +9,32 @@ import SwiftletSystem
 final class RequestLoop {
     private let server: Server
     private let event = Event()
-    private var fcgi = FCGX_Request()
+    /// At an address of its own, because libfcgi's streams point to it.
+    private let fcgi = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
 
     init(_ server: Server) {
         self.server = server
-        FCGX_InitRequest(&fcgi, 0, 0)
+        FCGX_InitRequest(fcgi, 0, 0)
     }
+
+    deinit { fcgi.deallocate() }
 
     func run() {
         while let connection = server.acceptor.accept() {
             limitBlocking(connection, seconds: 60)
             // As libfcgi leaves a connection that is kept, which makes it read the next request from there.
-            fcgi.ipcFd = connection
-            fcgi.keepConnection = 1
-            while fcgi.ipcFd >= 0 { serveNext() }
+            fcgi.pointee.ipcFd = connection
+            fcgi.pointee.keepConnection = 1
+            while fcgi.pointee.ipcFd >= 0 { serveNext() }
         }
     }
 
     private func serveNext() {
-        let news = waitForNews(on: fcgi.ipcFd, reading: true, or: server.stopping)
+        let news = waitForNews(on: fcgi.pointee.ipcFd, reading: true, or: server.stopping)
         // A request that is already here is still answered; an idle connection is given up.
         if news.isSignalled, !news.isReadable { return hangUp() }
         // On failure libfcgi has closed the connection.
-        guard FCGX_Accept_r(&fcgi) == 0 else { return }
+        guard FCGX_Accept_r(fcgi) == 0 else { return }
         let parameters = readParameters()
         guard let body = readBody(parameters) else { return hangUp() }
         handle(Request(parameters: parameters, body: body), Invocation(parameters))
@@ -39,13 +42,13 @@ final class RequestLoop {
 
     /// Closes the connection as it is. (Without `FCGX_Detach`, libfcgi waits up to two seconds for the peer to close first.)
     private func hangUp() {
-        FCGX_Detach(&fcgi)
-        FCGX_Free(&fcgi, 1)
+        FCGX_Detach(fcgi)
+        FCGX_Free(fcgi, 1)
     }
 
     private func readParameters() -> [String: String] {
         var parameters: [String: String] = [:]
-        var next = fcgi.envp
+        var next = fcgi.pointee.envp
         while let entry = next?.pointee {
             let text = String(cString: entry)
             if let equals = text.firstIndex(of: "=") {
@@ -63,12 +66,16 @@ final class RequestLoop {
     private func readBody(_ parameters: [String: String]) -> [UInt8]? {
         let length = parameters["CONTENT_LENGTH"].flatMap { Int($0) }
         var body: [UInt8] = []
-        var buffer = [CChar](repeating: 0, count: 65536)
-        while case let count = Int(FCGX_GetStr(&buffer, Int32(buffer.count), fcgi.in)), count > 0 {
-            body.append(contentsOf: buffer[..<count].lazy.map { UInt8(bitPattern: $0) })
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while case let count = read(&buffer), count > 0 {
+            body += buffer[..<count]
             if body.count > length ?? RequestLoop.longestBody { return nil }
         }
-        return FCGX_GetError(fcgi.in) == 0 && body.count == length ?? body.count ? body : nil
+        return FCGX_GetError(fcgi.pointee.in) == 0 && body.count == length ?? body.count ? body : nil
+    }
+
+    private func read(_ buffer: inout [UInt8]) -> Int {
+        buffer.withUnsafeMutableBytes { Int(FCGX_GetStr($0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32($0.count), fcgi.pointee.in)) }
     }
 
     // MARK: One request
@@ -105,9 +112,9 @@ final class RequestLoop {
                     return
                 }
             }
-            let news = waitForNews(on: isOpen ? fcgi.ipcFd : -1, reading: isReading, or: event, timeout: isOpen ? context.remaining : nil)
+            let news = waitForNews(on: isOpen ? fcgi.pointee.ipcFd : -1, reading: isReading, or: event, timeout: isOpen ? context.remaining : nil)
             if news.isSignalled { event.reset() }
-            if isOpen, news.isClosed || (news.isReadable && isAbort(peek(fcgi.ipcFd, count: 8))) {
+            if isOpen, news.isClosed || (news.isReadable && isAbort(peek(fcgi.pointee.ipcFd, count: 8))) {
                 isOpen = abandon(task, mailbox)
             } else if isOpen, news.isTimedOut {
                 isOpen = expire(task, mailbox, response)
@@ -150,17 +157,17 @@ final class RequestLoop {
             var rest = all[...]
             while !rest.isEmpty {
                 let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 20))
-                guard FCGX_PutStr(piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count), fcgi.out) == piece.count else { return false }
+                guard FCGX_PutStr(piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count), fcgi.pointee.out) == piece.count else { return false }
                 rest = rest.dropFirst(piece.count)
             }
-            return FCGX_FFlush(fcgi.out) == 0
+            return FCGX_FFlush(fcgi.pointee.out) == 0
         }
     }
 
     private func finish(isComplete: Bool) {
-        FCGX_SetExitStatus(isComplete ? 0 : 1, fcgi.out)
+        FCGX_SetExitStatus(isComplete ? 0 : 1, fcgi.pointee.out)
         // A broken response breaks its connection too, for gateways that do not read the status.
-        if !isComplete { fcgi.keepConnection = 0 }
-        FCGX_Finish_r(&fcgi)
+        if !isComplete { fcgi.pointee.keepConnection = 0 }
+        FCGX_Finish_r(fcgi)
     }
 }

@@ -4,14 +4,19 @@ import FunctionKit
 /// The handler of every function that is only a prompt: renders its template with the request's JSON and asks the model.
 ///
 /// ```
-/// POST /summarize {"text": "…", "options": {"max_tokens": 64, "stream": true}}
+/// POST /summarize {"text": "…", "max_tokens": 64, "stream": true}
 /// ```
 ///
-/// The body's fields are the template's variables. `options` goes to the model (`max_tokens`, `temperature`, `stop`, …).
+/// The body's fields are the template's variables; those that OpenAI's API has for sampling go to the model too.
 /// The answer is `{"text", "usage", "invocation_id", "model", "finish_reason"}`; as a stream, `{"text"}` for each piece and one
 /// event with the rest.
 @main struct PromptFunction: Function {
     private let template: PromptTemplate
+
+    private static let options = [
+        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "min_p", "stop", "seed", "presence_penalty", "frequency_penalty",
+        "response_format",
+    ]
 
     init() async throws {
         guard let path = ProcessInfo.processInfo.environment["SWIFTLET_PROMPT"] else {
@@ -23,14 +28,12 @@ import FunctionKit
     func handle(_ request: Request, _ response: ResponseWriter, _ context: Context) async throws {
         let body = try request.json(JSON.self)
         guard case .object = body else { throw APIError.invalidRequest("The request body must be a JSON object.") }
-        let options = body["options"] ?? [:]
-        guard case .object = options else { throw APIError.invalidRequest("'options' must be a JSON object.", parameter: "options") }
         // The order in function.yaml is not passed on, so a prompt with several models takes the first by name.
         guard let name = context.models.names.first else { throw StartError("function.yaml names no model for this prompt.") }
         let model = try context.models[name]
-        var call = options
-        call["messages"] = [["role": "user", "content": .string(try template.render(body))]]
-        if options["stream"] == true {
+        var call: JSON = ["messages": [["role": "user", "content": .string(try template.render(body))]]]
+        for option in PromptFunction.options { call[option] = body[option] }
+        if body["stream"] == true {
             try await stream(model, call, response, context)
         } else {
             let reply = try await model.chat(call)
