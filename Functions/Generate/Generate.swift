@@ -59,7 +59,7 @@ import GenerateGrounding
         if let passages {
             let sources = passages.enumerated().map { $1.source(index: $0 + 1) }
             answer["sources"] = .array(sources)
-            answer["citations"] = .array(citations(in: text, count: sources.count).map { sources[$0 - 1] })
+            answer["citations"] = .array(attribution(of: text, to: passages).map { sources[$0] })
         }
         return answer
     }

@@ -56,22 +56,35 @@ struct FunctionCall: Sendable {
         return progress.value
     }
 
+    /// Hands `body` a connection to a worker. A worker that has just died may be granted once more; nothing was sent to it,
+    /// so the next one gets the request.
     private func withWorker(
         _ connections: WorkerConnections, _ progress: Progress, _ body: (FastCGIConnection) async throws -> Void
     ) async throws {
-        let lease = try await function.acquire(deadline: invocation.deadline)
-        progress.update {
-            $0.queued = lease.waited
-            $0.isCold = lease.isCold
-        }
-        do {
-            let connection = try await connections.take(lease.socket)
+        while true {
+            let lease = try await function.acquire(deadline: invocation.deadline)
+            progress.update {
+                $0.queued += lease.waited
+                $0.isCold = lease.isCold
+            }
+            let connection: FastCGIConnection
+            do {
+                connection = try await connections.take(lease.socket)
+            } catch let error as FastCGIConnectionError where error.code == .connectFailed && !Task.isCancelled {
+                await function.releaseLost(lease)
+                continue
+            } catch {
+                await function.release(lease, answered: false)
+                throw error
+            }
             defer { connections.giveBack(connection, to: lease.socket) }
-            try await body(connection)
-            await function.release(lease, answered: true)
-        } catch {
-            await function.release(lease, answered: progress.value.httpStatus != nil)
-            throw error
+            do {
+                try await body(connection)
+                return await function.release(lease, answered: true)
+            } catch {
+                await function.release(lease, answered: progress.value.httpStatus != nil)
+                throw error
+            }
         }
     }
 

@@ -106,7 +106,7 @@ def test_a_version_that_is_wrong_leaves_the_old_one_serving(system, functions):
     assert system.request("GET", "/kept").json["version"] == "good"
 
 
-@pytest.mark.parametrize("handler", ["./missing", "[sh, -c, exit 3]", "[sh, -c, kill -9 $$]"])
+@pytest.mark.parametrize("handler", ["missing-program", "[sh, -c, exit 3]", "[sh, -c, kill -9 $$]"])
 def test_a_handler_that_cannot_start_is_an_error_and_not_a_wait(system, functions, handler):
     functions.place("failing", {"function.yaml": f"name: failing\nroutes: [GET /failing]\nhandler: {handler}\n"})
     began = time.monotonic()

@@ -76,6 +76,27 @@ import Testing
         }
     }
 
+    /// Against the torch model that was trained, with the same weights.
+    @Test func theDemoModelAnswersAsInTorch() async throws {
+        struct Reference: Decodable {
+            var prompt: String
+            var answer: String
+        }
+        let references: [Reference] = Self.load("demo-answers.json")
+        let folder = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../Runtime/Inference/DemoModel").standardized
+        let engine = try Engine(path: folder.appendingPathComponent("swiftlet-demo-q8_0.gguf").path)
+        defer { engine.shutdown() }
+        #expect(references.count == 6)
+        for reference in references {
+            let prompt = engine.tokenizer.encode(reference.prompt, special: true)
+            let generation = try engine.generate(GenerationRequest(prompt: prompt, maximumTokens: 160))
+            var answer = ""
+            for await case .text(let piece, _) in generation.events { answer += piece }
+            #expect(answer == reference.answer)
+            #expect(await generation.outcome.finishReason == .stop)
+        }
+    }
+
     /// all-MiniLM-L6-v2 against sentence-transformers: runs where `SWIFTLET_MINILM_GGUF` names the model as GGUF.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["SWIFTLET_MINILM_GGUF"] != nil))
     func miniLM() async throws {

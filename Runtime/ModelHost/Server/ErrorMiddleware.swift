@@ -4,6 +4,7 @@ import Inference
 import Ledger
 import Logging
 import NIOCore
+import NIOHTTP1
 import Wire
 
 /// Turns every error into OpenAI's error object with its status.
@@ -13,6 +14,9 @@ struct ErrorMiddleware: RouterMiddleware {
     ) async throws -> Response {
         do {
             return try await next(request, context)
+        } catch let error as HTTPParserError {
+            // Not HTTP, or cut off: the channel answers and closes.
+            throw error
         } catch {
             let error = APIError(error, logger: context.logger)
             return try Response.json(error, status: .init(code: error.status))

@@ -15,6 +15,7 @@ struct HostServer<Responder: HTTPResponder>: Service where Responder.Context == 
     let logger: Logger
 
     func run() async throws {
+        // Sets up every connection alike; what answers is made for each.
         let pipeline = HTTP1Channel { _, _, _ in }
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             // A caller that has closed its side has gone: the connection closes at once.
