@@ -11,6 +11,8 @@ final class RequestLoop {
     private let event = Event()
     /// At an address of its own, because libfcgi's streams point to it.
     private let fcgi = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
+    /// The request can still be answered.
+    private var isOpen = false
 
     init(_ server: Server) {
         self.server = server
@@ -87,87 +89,91 @@ final class RequestLoop {
         let handler = server.handler
         let task = Task {
             await response.run(logger: context.logger) { try await handler(request, response, context) }
-            mailbox.end()
         }
-        var isOpen = true
+        isOpen = true
         var isReading = true
-        while true {
-            for letter in mailbox.take() {
-                switch letter {
-                case .write(let bytes, let answer):
-                    if isOpen, put(bytes) {
-                        answer.resume()
-                    } else {
-                        answer.resume(throwing: CancellationError())
-                        if isOpen { isOpen = abandon(task, mailbox) }
-                    }
-                case .finish(let isComplete, let answer):
-                    if isOpen { finish(isComplete: isComplete) }
-                    isOpen = false
-                    mailbox.refuse(ResponseError.finished)
-                    answer.resume()
-                case .ended:
-                    if isOpen { finish(isComplete: false) }
-                    mailbox.refuse(ResponseError.finished)
-                    return
-                }
-            }
-            let news = waitForNews(on: isOpen ? fcgi.pointee.ipcFd : -1, reading: isReading, or: event, timeout: isOpen ? context.remaining : nil)
+        while carryOut(mailbox.take(), mailbox, task) {
+            let news = waitForNews(
+                on: isOpen ? fcgi.pointee.ipcFd : -1, reading: isReading, or: event, timeout: isOpen ? context.remaining : nil)
             if news.isSignalled { event.reset() }
             if isOpen, news.isClosed || (news.isReadable && isAbort(peek(fcgi.pointee.ipcFd, count: 8))) {
-                isOpen = abandon(task, mailbox)
+                abandon(mailbox, task)
             } else if isOpen, news.isTimedOut {
-                isOpen = expire(task, mailbox, response)
+                expire(mailbox, task)
             } else if news.isReadable {
                 isReading = false  // something else; libfcgi sees to it before the next request
             }
         }
     }
 
+    /// - Returns: false once the handler has returned.
+    private func carryOut(_ letters: [Mailbox.Letter], _ mailbox: Mailbox, _ task: Task<Void, Never>) -> Bool {
+        var isRunning = true
+        for letter in letters {
+            switch letter {
+            case .output(let output, let answer):
+                if isOpen, put(output) {
+                    answer.resume()
+                } else {
+                    if isOpen { abandon(mailbox, task) }
+                    answer.resume(throwing: CancellationError())
+                }
+            case .handlerReturned:
+                // Only a cancelled handler leaves its response open.
+                if isOpen { abandon(mailbox, task) }
+                mailbox.refuse(ResponseError.finished)
+                isRunning = false
+            }
+        }
+        return isRunning
+    }
+
     /// The client has gone. The handler learns it by its task's cancellation and by the next write.
-    /// - Returns: that the connection is not open any more.
-    private func abandon(_ task: Task<Void, Never>, _ mailbox: Mailbox) -> Bool {
+    private func abandon(_ mailbox: Mailbox, _ task: Task<Void, Never>) {
         hangUp()
+        isOpen = false
         mailbox.refuse(CancellationError())
         task.cancel()
-        return false
     }
 
     /// The time is over: an error where nothing was sent, a broken response otherwise.
-    private func expire(_ task: Task<Void, Never>, _ mailbox: Mailbox, _ response: ResponseWriter) -> Bool {
+    private func expire(_ mailbox: Mailbox, _ task: Task<Void, Never>) {
+        let last = mailbox.takeOver(for: .timeout("The function took longer than it may. Ask for less at once, or raise its `timeout`."))
         task.cancel()
-        let failure = response.takeOver(for: .timeout("The function took longer than it may. Ask for less at once, or raise its `timeout`."))
-        mailbox.refuse(CancellationError())
-        switch failure {
-        case .respond(let bytes): finish(isComplete: put(bytes))
-        case .breakOff(let bytes):
-            _ = put(bytes)
-            finish(isComplete: false)
-        case .onlyLog: finish(isComplete: true)
+        // What the handler wrote before comes first; if that is the end already, there is nothing to add.
+        for case .output(let output, let answer) in mailbox.takeOutput() {
+            if isOpen { _ = put(output) }
+            answer.resume()
         }
-        return false
+        if let last, isOpen { _ = put(last) }
+        if isOpen { abandon(mailbox, task) }
     }
 
     /// FCGI_ABORT_REQUEST (type 2) or, as nginx does it, the end of the stream.
     private func isAbort(_ header: [UInt8]) -> Bool { header.isEmpty || (header.count == 8 && header[1] == 2) }
 
     /// Writes and flushes, so that a token is on its way at once.
-    private func put(_ bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { all in
+    /// - Returns: false when the client has gone.
+    private func put(_ output: ResponseState.Output) -> Bool {
+        let isWritten = output.bytes.withUnsafeBytes { all in
             var rest = all[...]
             while !rest.isEmpty {
                 let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 20))
-                guard FCGX_PutStr(piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count), fcgi.pointee.out) == piece.count else { return false }
+                let count = FCGX_PutStr(piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count), fcgi.pointee.out)
+                guard count == piece.count else { return false }
                 rest = rest.dropFirst(piece.count)
             }
             return FCGX_FFlush(fcgi.pointee.out) == 0
         }
+        if isWritten, let end = output.end { finish(end) }
+        return isWritten
     }
 
-    private func finish(isComplete: Bool) {
-        FCGX_SetExitStatus(isComplete ? 0 : 1, fcgi.pointee.out)
+    private func finish(_ end: ResponseState.Output.End) {
+        FCGX_SetExitStatus(end == .complete ? 0 : 1, fcgi.pointee.out)
         // A broken response breaks its connection too, for gateways that do not read the status.
-        if !isComplete { fcgi.pointee.keepConnection = 0 }
+        if end == .broken { fcgi.pointee.keepConnection = 0 }
         FCGX_Finish_r(fcgi)
+        isOpen = false
     }
 }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import HTTPClient
 import SwiftletSystem
 
 /// The process around a function: from start to exit.
@@ -17,6 +18,8 @@ enum Worker {
         }
         do {
             let environment = try WorkerEnvironment(ProcessInfo.processInfo.environment)
+            // A function with a model will most likely call it in its first request, which waits already.
+            if !environment.models.isEmpty { startBlockingThread { HTTPClient.prepare() } }
             let server = Server(acceptor: acceptor, environment: environment, handler: try await start())
             server.start()
             for await _ in stop.stream {}
