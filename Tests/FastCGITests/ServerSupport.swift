@@ -35,7 +35,11 @@ func withServer(
         let running = Signal()
         let application = Application(
             router: router, server: .fastCGI(), configuration: .init(address: .unixDomainSocket(path: path)),
-            onServerRunning: { _ in running.send() }, logger: logger)
+            onServerRunning: { _ in
+                // For nginx, whose workers run as another user.
+                try? FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: path)
+                running.send()
+            }, logger: logger)
         let services = ServiceGroup(configuration: .init(services: [application], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await services.run() }

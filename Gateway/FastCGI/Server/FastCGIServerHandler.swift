@@ -116,15 +116,18 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
         }
     }
 
-    /// The application closes: in mid-response because it failed, which the Web server shall see as a connection that
-    /// breaks off; otherwise when it has served its last request here.
+    /// The application closes. `.output`: it has served its last request here, or has failed in mid-response; then it
+    /// closes `.all`, which must wait for what was written. `.input`: its task was cancelled.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         switch (mode, phase) {
-        case (.output, .open) where !state.hasRequest:
+        case (.output, .open):
+            if state.hasRequest { breakOff(context: context) }
             linger(context: context)
             promise?.succeed()
         case (.output, .lingering):
             promise?.succeed()
+        case (.all, .lingering):
+            context.channel.closeFuture.cascade(to: promise)
         default:
             phase = .closed
             context.close(promise: promise)
@@ -132,6 +135,14 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     }
 
     // MARK: Endings
+
+    /// Makes a response that has failed look like that. Without buffering, nginx takes the connection's end for the
+    /// response's; but it breaks off the client's connection at a record that it does not expect. This one is harmless
+    /// to others (§4.2), and they miss FCGI_END_REQUEST.
+    private func breakOff(context: ChannelHandlerContext) {
+        let record = FastCGIRecord(.unknownType, requestID: 0, content: ByteBuffer(repeating: 0, count: 8))
+        context.writeAndFlush(wrapOutboundOut(record), promise: nil)
+    }
 
     private func linger(context: ChannelHandlerContext) {
         guard case .open = phase else { return }
