@@ -8,7 +8,7 @@ import Testing
 
 /// A worker that follows a script on every connection it gets.
 private func withScript(
-    _ script: @escaping @Sendable (_ inbound: inout NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>) async throws -> Void,
+    _ script: @escaping @Sendable (_ inbound: inout PeerInbound, _ outbound: PeerOutbound) async throws -> Void,
     _ body: (_ path: String) async throws -> Void
 ) async throws {
     try await withSocketPath { path in
@@ -162,7 +162,9 @@ private let success = bytes(3, [0, 0, 0, 0, 0, 0, 0, 0])
         } _: { path in
             let connection = try await connect(path)
             try await expectError(.bodyLengthMismatch) {
-                try await connection.execute(FastCGIRequest(.post, "/", length: stated), body: pieces(pattern(actual), of: 3)) { _ = try await $0.collect() }
+                try await connection.execute(FastCGIRequest(.post, "/", length: stated), body: pieces(pattern(actual), of: 3)) {
+                    _ = try await $0.collect()
+                }
             }
         }
     }
@@ -191,7 +193,8 @@ private let success = bytes(3, [0, 0, 0, 0, 0, 0, 0, 0])
             let waiting = try await connect(path)
             try await expectError(.connectFailed) {
                 _ = try await FastCGIConnection.connect(
-                    unixSocketPath: path, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, timeout: .milliseconds(50), logger: .init(label: "test"))
+                    unixSocketPath: path, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, timeout: .milliseconds(50),
+                    logger: Logger(label: "test"))
             }
             async let next = connect(path)
             let accepted = accept(listener, nil, nil)

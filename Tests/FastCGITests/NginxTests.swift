@@ -73,10 +73,11 @@ private func curl(_ socket: String, _ arguments: [String]) throws -> Command {
         let name = HTTPField.Name("x-answer")!
         router.get("buffered/**") { request, context in
             let headers = request.headers.map { "\($0.name.canonicalName): \($0.value)" }.sorted().joined(separator: "\n")
+            let head = [request.method.rawValue, request.head.scheme, request.head.authority, request.head.path].compactMap { $0 }
+            let text = "\(head.joined(separator: " "))\n\(headers)\n\(ObjectIdentifier(context.channel as AnyObject))"
             return Response(
                 status: .init(code: 418, reasonPhrase: "I am a teapot"), headers: [name: "42", .setCookie: "a", .setCookie: "b"],
-                body: .init(byteBuffer: ByteBuffer(
-                    string: "\(request.method) \(request.head.scheme ?? "-") \(request.head.authority ?? "-") \(request.head.path ?? "-")\n\(headers)\n\(ObjectIdentifier(context.channel as AnyObject))")))
+                body: .init(byteBuffer: ByteBuffer(string: text)))
         }
         try await withNginx(router) { socket in
             let arguments = [
@@ -85,14 +86,16 @@ private func curl(_ socket: String, _ arguments: [String]) throws -> Command {
             ]
             var answers: [[String]] = []
             for _ in 0..<3 {
-                answers.append(String(decoding: try await curl(socket, arguments).allOutput(), as: UTF8.self).components(separatedBy: "\r\n\r\n"))
+                let answer = String(decoding: try await curl(socket, arguments).allOutput(), as: UTF8.self)
+                answers.append(answer.components(separatedBy: "\r\n\r\n"))
             }
             try #require(answers.allSatisfy { $0.count == 2 })
             #expect(answers[0][0].hasPrefix("HTTP/1.1 418 I am a teapot\r\n"))
             #expect(answers[0][0].contains("\r\nx-answer: 42\r\n") && answers[0][0].contains("\r\nSet-Cookie: a\r\nSet-Cookie: b"))
             let lines = answers[0][1].components(separatedBy: "\n")
             #expect(lines.dropLast() == [
-                "GET http example.org /buffered/a%20b?c=%20", "accept: */*", "user-agent: test", "x-swiftlet-remote-addr: unix:", "x-two: 1", "x-two: 2",
+                "GET http example.org /buffered/a%20b?c=%20", "accept: */*", "user-agent: test", "x-swiftlet-remote-addr: unix:",
+                "x-two: 1", "x-two: 2",
             ])
             // The same channel, although each client asked to close its connection.
             #expect(Set(answers.map { $0[1] }).count == 1)

@@ -113,9 +113,8 @@ private func fixturePath(_ name: String) throws -> String {
                 // A body that the worker does not read, small and large. The small one may be sent whole.
                 for count in [1, 1000, 100_000, 10_000_000] {
                     let connection = try await connect(path)
-                    let text = try await connection.execute(FastCGIRequest(.post, "/unread", length: count), body: pieces(pattern(count), of: 50_000)) {
-                        try await $0.collect().text
-                    }
+                    let request = FastCGIRequest(.post, "/unread", length: count)
+                    let text = try await connection.execute(request, body: pieces(pattern(count), of: 50_000)) { try await $0.collect().text }
                     #expect(text == "/unread")
                     connection.close()
                 }

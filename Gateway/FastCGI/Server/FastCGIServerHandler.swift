@@ -45,8 +45,11 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
                 if thenClose { linger(context: context) }
             case .abort(let record):
                 endInput(context: context)
-                context.writeAndFlush(wrapOutboundOut(record), promise: nil)
-                linger(context: context)
+                phase = .closed
+                let channel = context.channel
+                let written = context.eventLoop.makePromise(of: Void.self)
+                written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+                context.writeAndFlush(wrapOutboundOut(record), promise: written)
             }
         } catch {
             fail(error, context: context)
@@ -64,12 +67,6 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
         case ChannelEvent.inputClosed:
             if case .lingering(isOutputClosed: false) = phase { break }
             close(context: context)
-        case ChannelEvent.outputClosed:
-            guard case .lingering = phase else { break }
-            phase = .lingering(isOutputClosed: true)
-            let channel = context.channel
-            let timeout = context.eventLoop.scheduleTask(in: lingerTimeout) { channel.close(promise: nil) }
-            channel.closeFuture.whenComplete { _ in timeout.cancel() }
         case is ChannelShouldQuiesceEvent:
             state.drain()
             if case .open = phase, !state.hasRequest { linger(context: context) }
@@ -147,7 +144,15 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     private func linger(context: ChannelHandlerContext) {
         guard case .open = phase else { return }
         phase = .lingering(isOutputClosed: false)
-        context.close(mode: .output, promise: nil)
+        let outputClosed = context.eventLoop.makePromise(of: Void.self)
+        outputClosed.futureResult.assumeIsolated().whenComplete { result in
+            guard case .success = result else { return self.close(context: context) }
+            self.phase = .lingering(isOutputClosed: true)
+            let channel = context.channel
+            let timeout = context.eventLoop.scheduleTask(in: self.lingerTimeout) { channel.close(promise: nil) }
+            channel.closeFuture.whenComplete { _ in timeout.cancel() }
+        }
+        context.close(mode: .output, promise: outputClosed)
         context.read()
     }
 
