@@ -6,6 +6,14 @@ import NIOCore
 import NIOPosix
 import Testing
 
+/// A `NIOAsyncChannel` that may be dropped, as a cancelled server does; by itself that ends the process.
+private final class Accepted: Sendable {
+    let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+    init(_ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>) { self.channel = channel }
+    deinit { Task { [channel] in try await channel.executeThenClose { _, _ in } } }
+}
+
 /// A worker that follows a script on every connection it gets.
 private func withScript(
     _ script: @escaping @Sendable (_ inbound: inout PeerInbound, _ outbound: PeerOutbound) async throws -> Void,
@@ -13,9 +21,7 @@ private func withScript(
 ) async throws {
     try await withSocketPath { path in
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(unixDomainSocketPath: path) { channel in
-            channel.eventLoop.makeCompletedFuture {
-                try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-            }
+            channel.eventLoop.makeCompletedFuture { try Accepted(NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -23,7 +29,7 @@ private func withScript(
                     try await server.executeThenClose { inbound in
                         for try await connection in inbound {
                             connections.addTask {
-                                try? await connection.executeThenClose { inbound, outbound in
+                                try? await connection.channel.executeThenClose { inbound, outbound in
                                     var iterator = inbound.makeAsyncIterator()
                                     try await script(&iterator, outbound)
                                 }
@@ -80,7 +86,7 @@ private let success = bytes(3, [0, 0, 0, 0, 0, 0, 0, 0])
             let connection = try await connect(path)
             #expect(try await collect(connection) == "1" && connection.isReusable)
             #expect(try await collect(connection) == "2")
-            while connection.isReusable { await Task.yield() }
+            while connection.isReusable { try await Task.sleep(for: .milliseconds(1)) }
             try await expectError(.notUsable) { _ = try await collect(connection) }
         }
     }
@@ -94,7 +100,7 @@ private let success = bytes(3, [0, 0, 0, 0, 0, 0, 0, 0])
         } _: { path in
             let connection = try await connect(path)
             _ = try? await collect(connection)
-            while connection.isReusable { await Task.yield() }
+            while connection.isReusable { try await Task.sleep(for: .milliseconds(1)) }
         }
     }
 

@@ -32,7 +32,8 @@ private func withNginx(_ router: Router<ChannelContext>, _ body: (_ socket: Stri
             """
         try configuration.write(toFile: "\(folder)/conf", atomically: true, encoding: .utf8)
         let nginx = try Command(["nginx", "-c", "\(folder)/conf", "-e", "\(folder)/log"])
-        while !FileManager.default.fileExists(atPath: "\(folder)/n") { try await Task.sleep(for: .milliseconds(5)) }
+        // Written once nginx listens.
+        while !FileManager.default.fileExists(atPath: "\(folder)/pid") { try await Task.sleep(for: .milliseconds(5)) }
         let result: Result<Void, any Error>
         do { result = .success(try await body("\(folder)/n")) } catch { result = .failure(error) }
         nginx.kill(SIGTERM)
