@@ -1,29 +1,11 @@
 // The kernels on vectors of 16 floats, for one instruction set. A build includes this file once, after it defined
-//   SWL_TARGET                     the instruction sets, as __attribute__((target)) takes them; with FMA and F16C
-//   SWL_SUMS                       how many sums of 16 floats its registers hold beside the operands: 4 or more
-//   SWL_NAME, SWL_KERNELS          the build's name and that of its table
+//   SWL_SUMS       how many sums of 16 floats its registers hold beside the operands: 4 or more
+// inside of `#pragma clang attribute push` with instruction sets that have FMA and F16C.
 //
 // Each sum is one vector that takes its products column by column and is folded at the end in a fixed order. The tile that
 // a row and a token happen to be in changes nothing, so neither does the batch.
 
-#include "blocks.h"
-#include "builds.h"
-
-#include <math.h>
-#include <string.h>
-
-#pragma clang attribute push(__attribute__((target(SWL_TARGET))), apply_to = function)
-#pragma clang diagnostic ignored "-Wpsabi"  // vectors are passed to inlined functions only
-
-typedef float floats __attribute__((ext_vector_type(16)));
-typedef int32_t ints __attribute__((ext_vector_type(16)));
-typedef _Float16 halves __attribute__((ext_vector_type(16)));
-typedef int8_t bytes __attribute__((ext_vector_type(16)));
-
-enum { LANES = 16 };
-
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("clang loop unroll(full)")
+#include "vectors.h"
 
 INLINE floats load(const float *from) {
     floats value;
@@ -92,21 +74,27 @@ INLINE floats load_halves(const uint8_t *from) {
     return __builtin_convertvector(value, floats);
 }
 
-/// 16 elements of an SWL_F32 or SWL_F16 row.
+INLINE floats widen_bf16(lane_halves value) { return __builtin_bit_cast(floats, __builtin_convertvector(value, ints) << 16); }
+
+/// 16 elements of an SWL_F32, SWL_F16 or SWL_BF16 row.
 INLINE floats load16(swl_type type, const uint8_t *row, size_t column) {
-    return type == SWL_F32 ? load((const float *)row + column) : load_halves(row + column * 2);
+    if (type == SWL_F32) return load((const float *)row + column);
+    if (type == SWL_F16) return load_halves(row + column * 2);
+    lane_halves value;
+    memcpy(&value, row + column * 2, sizeof value);
+    return widen_bf16(value);
 }
 
 INLINE floats load16_part(swl_type type, const uint8_t *row, size_t column, size_t count) {
     if (type == SWL_F32) return load_part((const float *)row + column, count);
-    halves value = 0;
+    lane_halves value = 0;
     memcpy(&value, row + column * 2, count * 2);
-    return __builtin_convertvector(value, floats);
+    return type == SWL_F16 ? __builtin_convertvector(__builtin_bit_cast(halves, value), floats) : widen_bf16(value);
 }
 
 /// Elements 32 * block and the 31 after it.
 INLINE void load_block(swl_type type, const uint8_t *row, size_t block, floats *low, floats *high) {
-    if (type == SWL_F32 || type == SWL_F16) {
+    if (type == SWL_F32 || type == SWL_F16 || type == SWL_BF16) {
         *low = load16(type, row, block * BLOCK);
         *high = load16(type, row, block * BLOCK + LANES);
         return;
@@ -194,10 +182,15 @@ static void matmul(swl_type type, const void *weights, size_t columns, size_t fi
     case SWL_F16: products(SWL_F16, first, stride, rows, columns, activations, columns, count, out, out_stride); break;
     case SWL_Q4_0: products(SWL_Q4_0, first, stride, rows, columns, activations, columns, count, out, out_stride); break;
     case SWL_Q8_0: products(SWL_Q8_0, first, stride, rows, columns, activations, columns, count, out, out_stride); break;
+    case SWL_BF16: products(SWL_BF16, first, stride, rows, columns, activations, columns, count, out, out_stride); break;
+    case SWL_Q4_K:
+    case SWL_Q5_K:
+    case SWL_Q6_K: break;
     }
 }
 
 static void dequantize(swl_type type, const void *row, size_t columns, float *out) {
+    if (in_supers(type)) return swl_dequantize_supers(type, row, columns, out);
     size_t column = 0;
     for (; column + BLOCK <= columns; column += BLOCK) {
         floats low, high;
@@ -340,18 +333,3 @@ static void gelu(float *x, size_t count) {
     for (; i + LANES <= count; i += LANES) put(x + i, gelu16(load(x + i)));
     if (i < count) put_part(x + i, gelu16(load_part(x + i, count - i)), count - i);
 }
-
-const swl_kernels SWL_KERNELS = {
-    .name = SWL_NAME,
-    .dequantize = dequantize,
-    .store = store,
-    .matmul = matmul,
-    .attention = attention,
-    .rms_norm = rms_norm,
-    .layer_norm = layer_norm,
-    .silu_multiply = silu_multiply,
-    .gelu = gelu,
-    .softmax = softmax,
-};
-
-#pragma clang attribute pop
