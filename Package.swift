@@ -79,7 +79,7 @@ program("swiftlet-host", at: "Runtime/ModelHost", [
     .product(name: "HummingbirdCore", package: "hummingbird"),
     .product(name: "HTTPTypes", package: "swift-http-types"),
     .product(name: "NIOCore", package: "swift-nio"),
-    .product(name: "NIOExtras", package: "swift-nio-extras"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -105,6 +105,7 @@ room("Front", in: "Gateway", [
 program("swiftlet", at: "Runtime/CommandLine", [
     "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ])
@@ -116,9 +117,17 @@ let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
 func names(in path: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent(path).path)) ?? []).sorted()
 }
-for folder in names(in: "Functions") where names(in: "Functions/\(folder)").contains(where: { $0.hasSuffix(".swift") }) {
+func holdsSwift(_ path: String) -> Bool { names(in: path).contains { $0.hasSuffix(".swift") } }
+for folder in names(in: "Functions") where holdsSwift("Functions/\(folder)") {
+    // A folder in it is a library of the function: what it decides apart from what it does, within reach of tests.
+    let libraries = names(in: "Functions/\(folder)").filter { holdsSwift("Functions/\(folder)/\($0)") }
+    for library in libraries {
+        package.targets.append(
+            .target(name: folder + library, dependencies: ["FunctionKit"], path: "Functions/\(folder)/\(library)", swiftSettings: swift6))
+    }
     program(
-        folder.lowercased(), at: "Functions/\(folder)", ["FunctionKit"] + extras[folder, default: []],
+        folder.lowercased(), at: "Functions/\(folder)",
+        ["FunctionKit"] + extras[folder, default: []] + libraries.map { .target(name: folder + $0) },
         exclude: names(in: "Functions/\(folder)").filter { !$0.hasSuffix(".swift") })
 }
 

@@ -1,4 +1,5 @@
 import FunctionKit
+import GenerateGrounding
 
 /// Text from a model: OpenAI's API passed on as it is, and `POST /generate`, which can answer from a collection of documents.
 @main struct Generate: Function {
@@ -53,12 +54,12 @@ import FunctionKit
     private func ending(_ text: String, _ finishReason: String?, _ passages: [Passage]?, _ model: Model, _ context: Context) -> JSON {
         var answer: JSON = [
             "usage": JSON(context.usage), "invocation_id": .string(context.invocationID), "model": .string(model.name),
-            "finish_reason": finishReason.map { .string($0) } ?? nil,
+            "finish_reason": finishReason.map { .string($0) } ?? .null,
         ]
         if let passages {
             let sources = passages.enumerated().map { $1.source(index: $0 + 1) }
             answer["sources"] = .array(sources)
-            answer["citations"] = .array(citations(in: text, count: sources.count).map { sources[$0 - 1] })
+            answer["citations"] = .array(attribution(of: text, to: passages).map { sources[$0] })
         }
         return answer
     }

@@ -7,6 +7,8 @@ import Wire
 
 extension HTTPField.Name {
     static let invocationID = HTTPField.Name("x-swiftlet-invocation-id")!
+    /// From a worker: its connection may stay open for the next request.
+    static let keepConnection = HTTPField.Name("x-swiftlet-keep-connection")!
     static let accelBuffering = HTTPField.Name("x-accel-buffering")!
 }
 

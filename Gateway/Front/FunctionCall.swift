@@ -28,6 +28,7 @@ struct FunctionCall: Sendable {
         /// Whether a worker was started for this call.
         var isCold = false
         var isEventStream = false
+        var keepsConnection = false
         var timeToFirstByte: Duration?
         /// The end of a body of known length, held back so that the client has it all only when the bill is settled.
         var lastPiece: ByteBuffer?
@@ -56,24 +57,47 @@ struct FunctionCall: Sendable {
         return progress.value
     }
 
+    /// Hands `body` a connection to a worker. A worker that has just died may be granted once more; nothing was sent to it,
+    /// so the next one gets the request.
     private func withWorker(
         _ connections: WorkerConnections, _ progress: Progress, _ body: (FastCGIConnection) async throws -> Void
     ) async throws {
-        let lease = try await function.acquire(deadline: invocation.deadline)
-        progress.update {
-            $0.queued = lease.waited
-            $0.isCold = lease.isCold
-        }
-        do {
-            let connection = try await connections.take(lease.socket)
-            defer { connections.giveBack(connection, to: lease.socket) }
-            try await body(connection)
-            await function.release(lease, answered: true)
-        } catch {
-            await function.release(lease, answered: progress.value.httpStatus != nil)
-            throw error
+        while true {
+            let lease = try await function.acquire(deadline: invocation.deadline)
+            progress.update {
+                $0.queued += lease.waited
+                $0.isCold = lease.isCold
+            }
+            let connection: FastCGIConnection
+            do {
+                connection = try await connections.take(lease.socket)
+            } catch let error as FastCGIConnectionError where error.code == .connectFailed && !Task.isCancelled {
+                await function.releaseLost(lease)
+                continue
+            } catch {
+                await function.release(lease, answered: false)
+                throw error
+            }
+            defer {
+                if keepsConnections || progress.value.keepsConnection {
+                    connections.giveBack(connection, to: lease.socket)
+                } else {
+                    connection.close()
+                }
+            }
+            do {
+                try await body(connection)
+                return await function.release(lease, answered: true)
+            } catch {
+                await function.release(lease, answered: progress.value.httpStatus != nil)
+                throw error
+            }
         }
     }
+
+    /// A worker that takes one request at a time takes all on one connection. One that takes several may serve fewer connections
+    /// than it serves requests, and an idle one would keep others waiting; workers built with FunctionKit say that they do not.
+    private var keepsConnections: Bool { function.manifest.scale.concurrency == 1 }
 
     private func exchange(over connection: FastCGIConnection, into parts: Relay.Parts, _ progress: Progress) async throws {
         let logger = logger
@@ -85,6 +109,7 @@ struct FunctionCall: Sendable {
             progress.update {
                 $0.httpStatus = response.status.code
                 $0.status = response.status.code >= 400 ? .failed : .succeeded
+                $0.keepsConnection = response.headers[.keepConnection] == "yes"
                 $0.isEventStream = head.headerFields[.contentType]?.hasPrefix("text/event-stream") == true
             }
             await parts.send(.head(head))
@@ -110,7 +135,7 @@ struct FunctionCall: Sendable {
 
     private static func head(of response: FastCGIResponse) -> HTTPResponse {
         var headers = response.headers
-        for name in [HTTPField.Name.connection, .transferEncoding, .init("keep-alive")!] { headers[name] = nil }
+        for name in [HTTPField.Name.connection, .transferEncoding, .init("keep-alive")!, .keepConnection] { headers[name] = nil }
         // nginx would collect a stream before it passes it on.
         if headers[.contentType]?.hasPrefix("text/event-stream") == true { headers[.accelBuffering] = "no" }
         let status = response.status.reasonPhrase.isEmpty ? HTTPResponse.Status(integerLiteral: response.status.code) : response.status

@@ -24,7 +24,7 @@ package struct Gateway: Sendable {
         let connections = WorkerConnections(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
         let supervisor = Supervisor(
             state: state, programs: programs, reservedRoutes: SystemRoutes.all, logger: logger,
-            workerEnded: { connections.forget($0) })
+            closeConnections: { connections.forget($0) })
         let invoker = FunctionInvoker(ledger: ledger, tokens: tokens, connections: connections, logger: logger)
         let system = SystemRoutes(ledger: ledger, models: { await supervisor.models.map(\.alias) })
         clients = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: nil), system: system, invoker: invoker)

@@ -30,7 +30,7 @@ final class WorkerConnections: Sendable {
         idle.withLock { $0[socket, default: []].append(connection) }
     }
 
-    /// The worker at `socket` has ended; its socket's path is not used again.
+    /// The worker at `socket` gets no more requests; its socket's path is not used again.
     func forget(_ socket: String) {
         let connections = idle.withLock { $0.removeValue(forKey: socket) ?? [] }
         for connection in connections { connection.close() }

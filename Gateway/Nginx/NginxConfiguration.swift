@@ -24,17 +24,18 @@ package struct NginxConfiguration: Sendable {
     /// A whole configuration file, as `nginx -c` takes it.
     package func text() throws -> String {
         let template = try MustacheTemplate(string: "{{% CONTENT_TYPE:TEXT }}" + Self.template)
-        return template.render([
+        var values = [
             "port": "\(port)",
             "gateway": Self.quoted(gateway),
             "largest_body": "\(largestBody)",
-            "folder": folder as Any,
-            "user": user as Any,
             "too_large": Self.error("The request body is larger than the \(largestBody) bytes that any function takes.", code: "request_too_large"),
             "bad_gateway": Self.error("The response ended early: the server or the function failed.", code: "bad_gateway", type: "server_error"),
             "unavailable": Self.error("The server is not running at the moment. Try again shortly.", code: "unavailable", type: "server_error"),
             "bad_request": Self.error("nginx could not read the request: check the request line and the headers.", code: "bad_request"),
-        ])
+        ]
+        values["folder"] = folder
+        values["user"] = user
+        return template.render(values)
     }
 
     private static func quoted(_ path: String) -> String { path.replacing("\"", with: "\\\"") }

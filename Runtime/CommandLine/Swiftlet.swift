@@ -5,5 +5,7 @@ struct Swiftlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftlet",
         abstract: "A serverless function runtime for language-model endpoints.",
-        subcommands: [Serve.self, NewFunction.self, Functions.self, Keys.self, Usage.self, NginxConfig.self])
+        subcommands: [
+            Serve.self, NewFunction.self, Functions.self, Models.self, Keys.self, Usage.self, NginxConfig.self, Tokenize.self, Score.self,
+        ])
 }

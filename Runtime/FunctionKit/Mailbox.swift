@@ -1,21 +1,21 @@
-import SwiftletSystem
 import Synchronization
+import SwiftletSystem
 
-/// What a handler asks the thread that speaks libfcgi for it to do.
+/// Where a handler leaves what its response is to say, and the thread that speaks libfcgi for it finds it.
 ///
-/// Every letter is answered when it is done, so a handler is never ahead of its client by more than one write.
+/// How far the response is and the letters lie under one lock, so that letters are in the order of the states that made them.
+/// Each is answered when it is done: a handler is never ahead of its client by more than one write.
 final class Mailbox: Sendable {
     typealias Answer = CheckedContinuation<Void, any Error>
 
     enum Letter {
-        case write([UInt8], Answer)
-        /// Ends the response. FastCGI's application status says whether it is whole.
-        case finish(isComplete: Bool, Answer)
-        /// The handler has returned; nothing comes after this.
-        case ended
+        case output(ResponseState.Output, Answer)
+        /// Nothing comes after this.
+        case handlerReturned
     }
 
     private struct State {
+        var response = ResponseState()
         var letters: [Letter] = []
         var refusal: (any Error)?
     }
@@ -26,26 +26,31 @@ final class Mailbox: Sendable {
     /// - Parameter event: what the thread waits for.
     init(waking event: Event) { self.event = event }
 
-    func write(_ bytes: [UInt8]) async throws {
-        try await withCheckedThrowingContinuation { post(.write(bytes, $0)) }
-    }
+    func begin(_ head: ResponseState.Head) throws { try state.withLock { try $0.response.begin(head) } }
 
-    func finish(isComplete: Bool) async throws {
-        try await withCheckedThrowingContinuation { post(.finish(isComplete: isComplete, $0)) }
-    }
-
-    func end() { post(.ended) }
-
-    private func post(_ letter: Letter) {
-        let refusal = state.withLock {
-            if case .ended = letter {
-                $0.letters.append(letter)
-                return nil as (any Error)?
+    /// Returns when what `step` makes of the response is on its way to the client.
+    /// - Parameter step: returns `nil` when there is nothing to do.
+    func send(_ step: @Sendable (inout ResponseState) throws -> ResponseState.Output?) async throws {
+        try await withCheckedThrowingContinuation { (answer: Answer) in
+            let isPosted = Result {
+                try state.withLock { state in
+                    guard let output = try step(&state.response) else { return false }
+                    if let refusal = state.refusal { throw refusal }
+                    state.letters.append(.output(output, answer))
+                    return true
+                }
             }
-            if $0.refusal == nil { $0.letters.append(letter) }
-            return $0.refusal
+            switch isPosted {
+            case .success(true): event.signal()
+            case .success(false): answer.resume()
+            case .failure(let error): answer.resume(throwing: error)
+            }
         }
-        if let refusal { letter.answer?.resume(throwing: refusal) } else { event.signal() }
+    }
+
+    func handlerReturned() {
+        state.withLock { $0.letters.append(.handlerReturned) }
+        event.signal()
     }
 
     // MARK: On the thread
@@ -57,23 +62,27 @@ final class Mailbox: Sendable {
         }
     }
 
-    /// Nothing can be written any more: answers what is there and what comes with `error`.
-    func refuse(_ error: any Error) {
-        let refused = state.withLock {
-            $0.refusal = error
-            let refused = $0.letters.filter { $0.answer != nil }
-            $0.letters.removeAll { $0.answer != nil }
-            return refused
+    /// Only what is to be written; the handler's return stays.
+    func takeOutput() -> [Letter] {
+        state.withLock { state in
+            let output = state.letters.filter { if case .output = $0 { true } else { false } }
+            state.letters.removeAll { if case .output = $0 { true } else { false } }
+            return output
         }
-        for letter in refused { letter.answer?.resume(throwing: error) }
     }
-}
 
-extension Mailbox.Letter {
-    var answer: Mailbox.Answer? {
-        switch self {
-        case .write(_, let answer), .finish(_, let answer): answer
-        case .ended: nil
+    /// Nothing can be written any more; what is here and what comes is answered with `error`.
+    func refuse(_ error: any Error) {
+        state.withLock { $0.refusal = error }
+        for case .output(_, let answer) in takeOutput() { answer.resume(throwing: error) }
+    }
+
+    /// Ends the response with an error that did not come from the handler.
+    /// - Returns: what it adds to the letters that lie here already; `nil` when the last of them is the end.
+    func takeOver(for error: APIError) -> ResponseState.Output? {
+        state.withLock {
+            $0.refusal = CancellationError()
+            return $0.response.fail(with: error).output
         }
     }
 }

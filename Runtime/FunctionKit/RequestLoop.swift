@@ -9,29 +9,34 @@ import SwiftletSystem
 final class RequestLoop {
     private let server: Server
     private let event = Event()
-    private var fcgi = FCGX_Request()
+    /// At an address of its own, because libfcgi's streams point to it.
+    private let fcgi = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
+    /// The request can still be answered.
+    private var isOpen = false
 
     init(_ server: Server) {
         self.server = server
-        FCGX_InitRequest(&fcgi, 0, 0)
+        FCGX_InitRequest(fcgi, 0, 0)
     }
+
+    deinit { fcgi.deallocate() }
 
     func run() {
         while let connection = server.acceptor.accept() {
             limitBlocking(connection, seconds: 60)
             // As libfcgi leaves a connection that is kept, which makes it read the next request from there.
-            fcgi.ipcFd = connection
-            fcgi.keepConnection = 1
-            while fcgi.ipcFd >= 0 { serveNext() }
+            fcgi.pointee.ipcFd = connection
+            fcgi.pointee.keepConnection = 1
+            while fcgi.pointee.ipcFd >= 0 { serveNext() }
         }
     }
 
     private func serveNext() {
-        let news = waitForNews(on: fcgi.ipcFd, reading: true, or: server.stopping)
+        let news = waitForNews(on: fcgi.pointee.ipcFd, reading: true, or: server.stopping)
         // A request that is already here is still answered; an idle connection is given up.
         if news.isSignalled, !news.isReadable { return hangUp() }
         // On failure libfcgi has closed the connection.
-        guard FCGX_Accept_r(&fcgi) == 0 else { return }
+        guard FCGX_Accept_r(fcgi) == 0 else { return }
         let parameters = readParameters()
         guard let body = readBody(parameters) else { return hangUp() }
         handle(Request(parameters: parameters, body: body), Invocation(parameters))
@@ -39,13 +44,13 @@ final class RequestLoop {
 
     /// Closes the connection as it is. (Without `FCGX_Detach`, libfcgi waits up to two seconds for the peer to close first.)
     private func hangUp() {
-        FCGX_Detach(&fcgi)
-        FCGX_Free(&fcgi, 1)
+        FCGX_Detach(fcgi)
+        FCGX_Free(fcgi, 1)
     }
 
     private func readParameters() -> [String: String] {
         var parameters: [String: String] = [:]
-        var next = fcgi.envp
+        var next = fcgi.pointee.envp
         while let entry = next?.pointee {
             let text = String(cString: entry)
             if let equals = text.firstIndex(of: "=") {
@@ -63,12 +68,16 @@ final class RequestLoop {
     private func readBody(_ parameters: [String: String]) -> [UInt8]? {
         let length = parameters["CONTENT_LENGTH"].flatMap { Int($0) }
         var body: [UInt8] = []
-        var buffer = [CChar](repeating: 0, count: 65536)
-        while case let count = Int(FCGX_GetStr(&buffer, Int32(buffer.count), fcgi.in)), count > 0 {
-            body.append(contentsOf: buffer[..<count].lazy.map { UInt8(bitPattern: $0) })
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while case let count = read(&buffer), count > 0 {
+            body += buffer[..<count]
             if body.count > length ?? RequestLoop.longestBody { return nil }
         }
-        return FCGX_GetError(fcgi.in) == 0 && body.count == length ?? body.count ? body : nil
+        return FCGX_GetError(fcgi.pointee.in) == 0 && body.count == length ?? body.count ? body : nil
+    }
+
+    private func read(_ buffer: inout [UInt8]) -> Int {
+        buffer.withUnsafeMutableBytes { Int(FCGX_GetStr($0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32($0.count), fcgi.pointee.in)) }
     }
 
     // MARK: One request
@@ -80,87 +89,91 @@ final class RequestLoop {
         let handler = server.handler
         let task = Task {
             await response.run(logger: context.logger) { try await handler(request, response, context) }
-            mailbox.end()
         }
-        var isOpen = true
+        isOpen = true
         var isReading = true
-        while true {
-            for letter in mailbox.take() {
-                switch letter {
-                case .write(let bytes, let answer):
-                    if isOpen, put(bytes) {
-                        answer.resume()
-                    } else {
-                        answer.resume(throwing: CancellationError())
-                        if isOpen { isOpen = abandon(task, mailbox) }
-                    }
-                case .finish(let isComplete, let answer):
-                    if isOpen { finish(isComplete: isComplete) }
-                    isOpen = false
-                    mailbox.refuse(ResponseError.finished)
-                    answer.resume()
-                case .ended:
-                    if isOpen { finish(isComplete: false) }
-                    mailbox.refuse(ResponseError.finished)
-                    return
-                }
-            }
-            let news = waitForNews(on: isOpen ? fcgi.ipcFd : -1, reading: isReading, or: event, timeout: isOpen ? context.remaining : nil)
+        while carryOut(mailbox.take(), mailbox, task) {
+            let news = waitForNews(
+                on: isOpen ? fcgi.pointee.ipcFd : -1, reading: isReading, or: event, timeout: isOpen ? context.remaining : nil)
             if news.isSignalled { event.reset() }
-            if isOpen, news.isClosed || (news.isReadable && isAbort(peek(fcgi.ipcFd, count: 8))) {
-                isOpen = abandon(task, mailbox)
+            if isOpen, news.isClosed || (news.isReadable && isAbort(peek(fcgi.pointee.ipcFd, count: 8))) {
+                abandon(mailbox, task)
             } else if isOpen, news.isTimedOut {
-                isOpen = expire(task, mailbox, response)
+                expire(mailbox, task)
             } else if news.isReadable {
                 isReading = false  // something else; libfcgi sees to it before the next request
             }
         }
     }
 
+    /// - Returns: false once the handler has returned.
+    private func carryOut(_ letters: [Mailbox.Letter], _ mailbox: Mailbox, _ task: Task<Void, Never>) -> Bool {
+        var isRunning = true
+        for letter in letters {
+            switch letter {
+            case .output(let output, let answer):
+                if isOpen, put(output) {
+                    answer.resume()
+                } else {
+                    if isOpen { abandon(mailbox, task) }
+                    answer.resume(throwing: CancellationError())
+                }
+            case .handlerReturned:
+                // Only a cancelled handler leaves its response open.
+                if isOpen { abandon(mailbox, task) }
+                mailbox.refuse(ResponseError.finished)
+                isRunning = false
+            }
+        }
+        return isRunning
+    }
+
     /// The client has gone. The handler learns it by its task's cancellation and by the next write.
-    /// - Returns: that the connection is not open any more.
-    private func abandon(_ task: Task<Void, Never>, _ mailbox: Mailbox) -> Bool {
+    private func abandon(_ mailbox: Mailbox, _ task: Task<Void, Never>) {
         hangUp()
+        isOpen = false
         mailbox.refuse(CancellationError())
         task.cancel()
-        return false
     }
 
     /// The time is over: an error where nothing was sent, a broken response otherwise.
-    private func expire(_ task: Task<Void, Never>, _ mailbox: Mailbox, _ response: ResponseWriter) -> Bool {
+    private func expire(_ mailbox: Mailbox, _ task: Task<Void, Never>) {
+        let last = mailbox.takeOver(for: .timeout("The function took longer than it may. Ask for less at once, or raise its `timeout`."))
         task.cancel()
-        let failure = response.takeOver(for: .timeout("The function took longer than it may. Ask for less at once, or raise its `timeout`."))
-        mailbox.refuse(CancellationError())
-        switch failure {
-        case .respond(let bytes): finish(isComplete: put(bytes))
-        case .breakOff(let bytes):
-            _ = put(bytes)
-            finish(isComplete: false)
-        case .onlyLog: finish(isComplete: true)
+        // What the handler wrote before comes first; if that is the end already, there is nothing to add.
+        for case .output(let output, let answer) in mailbox.takeOutput() {
+            if isOpen { _ = put(output) }
+            answer.resume()
         }
-        return false
+        if let last, isOpen { _ = put(last) }
+        if isOpen { abandon(mailbox, task) }
     }
 
     /// FCGI_ABORT_REQUEST (type 2) or, as nginx does it, the end of the stream.
     private func isAbort(_ header: [UInt8]) -> Bool { header.isEmpty || (header.count == 8 && header[1] == 2) }
 
     /// Writes and flushes, so that a token is on its way at once.
-    private func put(_ bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { all in
+    /// - Returns: false when the client has gone.
+    private func put(_ output: ResponseState.Output) -> Bool {
+        let isWritten = output.bytes.withUnsafeBytes { all in
             var rest = all[...]
             while !rest.isEmpty {
                 let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 20))
-                guard FCGX_PutStr(piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count), fcgi.out) == piece.count else { return false }
+                let count = FCGX_PutStr(piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count), fcgi.pointee.out)
+                guard count == piece.count else { return false }
                 rest = rest.dropFirst(piece.count)
             }
-            return FCGX_FFlush(fcgi.out) == 0
+            return FCGX_FFlush(fcgi.pointee.out) == 0
         }
+        if isWritten, let end = output.end { finish(end) }
+        return isWritten
     }
 
-    private func finish(isComplete: Bool) {
-        FCGX_SetExitStatus(isComplete ? 0 : 1, fcgi.out)
+    private func finish(_ end: ResponseState.Output.End) {
+        FCGX_SetExitStatus(end == .complete ? 0 : 1, fcgi.pointee.out)
         // A broken response breaks its connection too, for gateways that do not read the status.
-        if !isComplete { fcgi.keepConnection = 0 }
-        FCGX_Finish_r(&fcgi)
+        if end == .broken { fcgi.pointee.keepConnection = 0 }
+        FCGX_Finish_r(fcgi)
+        isOpen = false
     }
 }

@@ -6,22 +6,21 @@ struct ResponseState: Sendable {
         var headers: [String: String] = [:]
     }
 
-    /// What becomes of an error.
-    enum Failure {
-        /// Nothing was sent yet: a whole response that says it.
-        case respond([UInt8])
-        /// The client has a part: perhaps some last bytes, then the stream ends as failed.
-        case breakOff([UInt8])
-        /// The client has everything.
-        case onlyLog
+    /// What goes to the client.
+    struct Output: Sendable {
+        enum End: Sendable { case complete, broken }
+
+        var bytes: [UInt8]
+        var end: End?
     }
+
+    /// When an error came: before the first write, in the middle, or after the end.
+    enum Moment { case before, amid, after }
 
     private enum Phase { case waiting, streaming, finished }
 
     private var phase = Phase.waiting
     private var head: Head?
-
-    var isFinished: Bool { phase == .finished }
 
     /// Sets what the first write begins with.
     mutating func begin(_ head: Head) throws {
@@ -34,40 +33,43 @@ struct ResponseState: Sendable {
         self.head = head
     }
 
-    /// - Returns: what goes out for `bytes`.
-    mutating func write(_ bytes: [UInt8]) throws -> [UInt8] {
+    mutating func write(_ bytes: [UInt8]) throws -> Output {
         switch phase {
         case .finished: throw ResponseError.finished
-        case .streaming: return bytes
+        case .streaming: return Output(bytes: bytes)
         case .waiting:
             phase = .streaming
-            return Array((head ?? Head()).text.utf8) + bytes
+            return Output(bytes: Array((head ?? Head()).text.utf8) + bytes)
         }
     }
 
-    /// - Returns: what still has to go out.
-    mutating func finish() throws -> [UInt8] {
-        let rest = try write([])
+    mutating func finish(after bytes: [UInt8] = []) throws -> Output {
+        var output = try write(bytes)
         phase = .finished
-        return rest
+        output.end = .complete
+        return output
     }
 
-    /// The handler has returned.
-    mutating func complete() throws -> [UInt8]? {
+    /// The handler has returned: ends what it left open.
+    mutating func complete() throws -> Output? {
         if phase == .finished { return nil }
         if phase == .waiting, head == nil { throw ResponseError.missing }
         return try finish()
     }
 
-    mutating func fail(with error: APIError) -> Failure {
+    /// An error becomes a whole response as long as nothing was sent. Later, the response breaks off; an event stream says why.
+    mutating func fail(with error: APIError) -> (moment: Moment, output: Output?) {
         defer { phase = .finished }
         let object = (try? JSON.encode(error)) ?? []
         switch phase {
-        case .waiting: return .respond(Array(Head(status: error.status, contentType: "application/json").text.utf8) + object)
-        case .streaming where head?.contentType.hasPrefix("text/event-stream") == true:
-            return .breakOff(Array("data: ".utf8) + object + Array("\n\n".utf8))
-        case .streaming: return .breakOff([])
-        case .finished: return .onlyLog
+        case .waiting:
+            let head = Head(status: error.status, contentType: "application/json")
+            return (.before, Output(bytes: Array(head.text.utf8) + object, end: .complete))
+        case .streaming:
+            let isEventStream = head?.contentType.hasPrefix("text/event-stream") == true
+            return (.amid, Output(bytes: isEventStream ? Array("data: ".utf8) + object + Array("\n\n".utf8) : [], end: .broken))
+        case .finished:
+            return (.after, nil)
         }
     }
 

@@ -65,7 +65,6 @@ extension ResponseWriter {
 
     /// The last event of OpenAI's streams, `data: [DONE]`, and the end of the response.
     public func done() async throws {
-        try await write("data: [DONE]\n\n")
-        try await finish()
+        try await mailbox.send { try $0.finish(after: Array("data: [DONE]\n\n".utf8)) }
     }
 }

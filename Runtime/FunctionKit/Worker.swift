@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import HTTPClient
 import SwiftletSystem
 
 /// The process around a function: from start to exit.
@@ -17,6 +18,8 @@ enum Worker {
         }
         do {
             let environment = try WorkerEnvironment(ProcessInfo.processInfo.environment)
+            // A function with a model will most likely call it in its first request, which waits already.
+            if !environment.models.isEmpty { startBlockingThread { HTTPClient.prepare() } }
             let server = Server(acceptor: acceptor, environment: environment, handler: try await start())
             server.start()
             for await _ in stop.stream {}
@@ -28,22 +31,21 @@ enum Worker {
     }
 
     private static func leave(status: Int32, _ message: String) -> Never {
-        FileHandle.standardErrorWrite(message + "\n")
+        let line = message + "\n"
+        _ = write(2, line, line.utf8.count)
         exit(status)
     }
 }
 
-private enum FileHandle {
-    /// FoundationEssentials has no FileHandle.
-    static func standardErrorWrite(_ text: String) { _ = write(2, text, text.utf8.count) }
-}
+/// The function's folder for data that outlives its workers, for use in ``Function/init()``. Private to the function, shared by its workers.
+public func dataDirectory() -> String { ProcessInfo.processInfo.environment["SWIFTLET_DATA"] ?? "." }
 
 /// What the supervisor tells a worker (the environment variables `SWIFTLET_…`).
 package struct WorkerEnvironment: Sendable {
     /// The function's name.
     package var function = "function"
     /// A folder of the function's own that outlives its workers.
-    package var data = "."
+    package var data = dataDirectory()
     /// Requests at once.
     package var concurrency = 1
     /// Unix socket paths by alias.
@@ -56,7 +58,6 @@ package struct WorkerEnvironment: Sendable {
     /// - Throws: ``StartError`` when a variable is malformed.
     package init(_ variables: [String: String]) throws {
         function = variables["SWIFTLET_FUNCTION"] ?? function
-        data = variables["SWIFTLET_DATA"] ?? data
         gateway = variables["SWIFTLET_GATEWAY"]
         if let text = variables["SWIFTLET_CONCURRENCY"] {
             guard let count = Int(text), (1...1024).contains(count) else {

@@ -64,6 +64,9 @@ extension HTTPClient {
         func cancel() { driver.cancel(transfer) }
     }
 
+    /// Loads libcurl now, which takes some milliseconds, and not with the first request. Blocks.
+    package static func prepare() { _ = Driver.shared }
+
     /// Sends `request` and returns as soon as the response's head is there.
     ///
     /// A status is not an error here. Cancelling the task closes the connection at once.

@@ -66,7 +66,7 @@ extension Ledger {
     /// - Returns: What the ledger holds for the call, from now on for good.
     /// - Throws: ``LedgerError`` when the invocation was never reserved, or nothing could be written: the call is then not billed and must fail.
     package func record(_ row: UsageRow) async throws -> TokenUsage {
-        try await write { db in
+        try await write { [path] db in
             let price = try Price.inForce(of: row.model, at: row.started.milliseconds, db) ?? Price(model: row.model, input: .free)
             let cost = try price.cost(
                 promptTokens: row.promptTokens, cachedTokens: row.cachedTokens, completionTokens: row.completionTokens)
@@ -75,10 +75,15 @@ extension Ledger {
                     finish_reason, started, finished)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (invocation, call) DO NOTHING
                 """)
-            try insert.execute(arguments: [
-                row.invocation.description, row.call.description, row.model, row.kind.rawValue, row.promptTokens, row.cachedTokens,
-                row.completionTokens, cost.count, row.finishReason, row.started.milliseconds, row.finished.milliseconds,
-            ])
+            do {
+                try insert.execute(arguments: [
+                    row.invocation.description, row.call.description, row.model, row.kind.rawValue, row.promptTokens,
+                    row.cachedTokens, row.completionTokens, cost.count, row.finishReason, row.started.milliseconds,
+                    row.finished.milliseconds,
+                ])
+            } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY {
+                throw LedgerError(.notFound, "The ledger \(path) knows no invocation \(row.invocation).")
+            }
             let select = try db.cachedStatement(sql: "SELECT * FROM usage WHERE invocation = ? AND call = ?")
             guard let entered = try Row.fetchOne(select, arguments: [row.invocation.description, row.call.description]) else {
                 throw LedgerError(.storage, "The usage of call \(row.call) was not written.")

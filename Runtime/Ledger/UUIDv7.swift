@@ -1,6 +1,7 @@
 import Synchronization
 
-/// A version 7 UUID (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then a counter and random bits, so that ids sort by the time they were made.
+/// A version 7 UUID (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then a counter and random bits,
+/// so that ids sort by the time they were made.
 package struct UUIDv7: Hashable, Sendable {
     private let bits: UInt128
 

@@ -26,14 +26,14 @@ package actor Supervisor {
 
     /// - Parameters:
     ///   - reservedRoutes: routes that no function can have.
-    ///   - workerEnded: gets a worker's socket when its process has ended.
+    ///   - closeConnections: gets the socket of a worker that takes no more requests.
     package init(
         state: StateDirectory, programs: Programs, reservedRoutes: [Route], logger: Logger,
-        workerEnded: @escaping @Sendable (_ socket: String) -> Void
+        closeConnections: @escaping @Sendable (_ socket: String) -> Void
     ) {
         self.state = state
         self.logger = logger
-        self.environment = WorkerEnvironment(state: state, programs: programs, workerEnded: workerEnded)
+        self.environment = WorkerEnvironment(state: state, programs: programs, closeConnections: closeConnections)
         self.hosts = ModelHosts(state: state, programs: programs, logger: logger)
         self.reservedRoutes = reservedRoutes
         (functions, functionsChanged) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -43,7 +43,7 @@ package actor Supervisor {
     package func run() async {
         await loadModels()
         // What lies there at start is settled.
-        lastScan = Dictionary(FunctionFolder.scan(state.functions, reserved: reservedRoutes).map { ($0.path, $0.fingerprint) }) { $1 }
+        lastScan = Dictionary(folders().map { ($0.path, $0.fingerprint) }) { $1 }
         while !Task.isCancelled {
             await scan()
             try? await Task.sleep(for: Self.scanInterval)
@@ -63,7 +63,7 @@ package actor Supervisor {
     // MARK: Functions
 
     private func scan() async {
-        let folders = FunctionFolder.scan(state.functions, reserved: reservedRoutes)
+        let folders = folders()
         let settled = folders.filter { lastScan[$0.path] == $0.fingerprint }
         lastScan = Dictionary(folders.map { ($0.path, $0.fingerprint) }) { $1 }
         var changed = false
@@ -92,6 +92,10 @@ package actor Supervisor {
         }
         if changed { functionsChanged.yield(serving.values.sorted { $0.manifest.name < $1.manifest.name }) }
         await forgetDrained()
+    }
+
+    private func folders() -> [FunctionFolder] {
+        FunctionFolder.scan(state.functions, reserved: reservedRoutes, models: Set(modelEntries.map(\.alias)))
     }
 
     private func retire(_ path: String) async {

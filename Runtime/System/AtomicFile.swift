@@ -39,7 +39,12 @@ package final class AtomicFile {
     /// Makes it the file; the bytes are on the disk before the name is.
     package func commit() throws(FileError) {
         guard fsync(descriptor) == 0 else { throw FileError("write", path) }
-        guard rename(temporaryPath, path) == 0 else { throw FileError("create", path) }
+        try AtomicFile.rename(temporaryPath, to: path)
         isCommitted = true
+    }
+
+    /// Gives a file that is complete its name, in place of what had it.
+    package static func rename(_ old: String, to new: String) throws(FileError) {
+        guard Glibc.rename(old, new) == 0 else { throw FileError("create", new) }
     }
 }

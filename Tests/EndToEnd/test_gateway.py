@@ -16,7 +16,7 @@ from swiftlet import eventually
 @pytest.fixture(scope="module")
 def echo(system):
     folder = FunctionsFolder(system)
-    folder.place_python("echo", "POST /echo, GET /echo, GET /echo/{first}/{second}", "limits: {body: 32MiB}", "scale: {concurrency: 8}")
+    folder.place_python("echo", 'POST /echo, GET /echo, "GET /echo/{first}/{second}"', "limits: {body: 32MiB}", "scale: {concurrency: 8}")
     eventually(lambda: system.request("GET", "/echo").status == 200, what="the echo function")
     yield system
     folder.clear()

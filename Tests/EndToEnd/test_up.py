@@ -48,7 +48,7 @@ def test_up_twice(newcomer):
     assert newcomer.demo == {"SWIFTLET_URL": newcomer.url, "SWIFTLET_API_KEY": newcomer.key}
 
     chat, documents, embeddings = curl_lines(newcomer)
-    assert "fox" in try_out(chat)[0]["choices"][0]["message"]["content"]
+    assert "Swiftlet demo model" in try_out(chat)[0]["choices"][0]["message"]["content"]
     assert "3 days" in try_out(documents)[-1]["text"]
     assert len(try_out(embeddings)[0]["data"][0]["embedding"]) == 384
     invocation = newcomer.post("/v1/embeddings", {"model": "embed", "input": "Hello"}).invocation

@@ -137,7 +137,7 @@ private let success = bytes(3, [0, 0, 0, 0, 0, 0, 0, 0])
                 .cookie: "a=1", HTTPField.Name("X-Two")!: "1", .cookie: "b=2", HTTPField.Name("x-two")!: "2",
             ]))
         #expect(request.parameters.map { "\($0.name)=\($0.value)" } == [
-            "GATEWAY_INTERFACE=CGI/1.1", "SERVER_SOFTWARE=swiftlet", "SERVER_PROTOCOL=HTTP/1.1", "SERVER_NAME=[::1]", "REQUEST_METHOD=PUT",
+            "GATEWAY_INTERFACE=CGI/1.1", "SERVER_SOFTWARE=swiftlet", "SERVER_PROTOCOL=HTTP/1.1", "SERVER_NAME=[::1]", "SERVER_PORT=8080", "REQUEST_METHOD=PUT",
             "REQUEST_SCHEME=https", "REQUEST_URI=/a%20b/%zz%C3%A9?q=%20", "SCRIPT_NAME=/a b/%zzé", "DOCUMENT_URI=/a b/%zzé", "QUERY_STRING=q=%20",
             "REMOTE_ADDR=10.0.0.1", "CONTENT_TYPE=a/b", "CONTENT_LENGTH=3", "HTTP_HOST=[::1]:8080", "HTTP_ACCEPT=x/y", "HTTP_COOKIE=a=1; b=2",
             "HTTP_X_TWO=1, 2",

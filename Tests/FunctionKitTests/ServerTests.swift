@@ -201,6 +201,51 @@ private struct Broken: Error {}
         }
     }
 
+    /// A handler that answers at the very moment of its deadline: whoever is first, the client gets one whole response.
+    @Test func theDeadlineAndTheHandlerMayMeet() async throws {
+        try await withFunction(concurrency: 8) { request, response, context in
+            while context.remaining > .zero { await Task.yield() }
+            if request.path == "/throw" { throw APIError.timeout("Mine.") }
+            try await response.send("whole")
+        } _: { path in
+            try await withThrowingTaskGroup { group in
+                for client in 0..<8 {
+                    group.addTask {
+                        let connection = try FastCGIClient(to: path)
+                        for _ in 0..<20 {
+                            connection.send([
+                                "REQUEST_URI": client % 2 == 0 ? "/throw" : "/send",
+                                "SWIFTLET_DEADLINE": "\(Int(Date.now.timeIntervalSince1970 * 1000) + 20)",
+                            ])
+                            let reply = await connection.reply()
+                            #expect(reply.applicationStatus == 0)
+                            #expect(reply.status == 200 ? reply.text == "whole" : reply.status == 504 && reply.text.hasSuffix("}}"))
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test func aTaskThatOutlivesItsHandlerCannotWrite() async throws {
+        let (returned, refused) = (Signal(), Signal())
+        try await withFunction { _, response, _ in
+            Task {
+                await returned.wait()
+                await #expect(throws: (any Error).self) { try await response.write("late") }
+                refused.fire()
+            }
+            try await response.send("ok")
+        } _: { path in
+            let client = try FastCGIClient(to: path)
+            client.send()
+            #expect(await client.reply().text == "ok")
+            returned.fire()
+            await refused.wait()
+        }
+    }
+
     @Test func asManyAtOnceAsAreAllowed() async throws {
         let together = Rendezvous(of: 3)
         try await withFunction(concurrency: 3) { _, response, _ in

@@ -76,6 +76,27 @@ import Testing
         }
     }
 
+    /// Against the torch model that was trained, with the same weights.
+    @Test func theDemoModelAnswersAsInTorch() async throws {
+        struct Reference: Decodable {
+            var prompt: String
+            var answer: String
+        }
+        let references: [Reference] = Self.load("demo-answers.json")
+        let folder = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../Runtime/Inference/DemoModel").standardized
+        let engine = try Engine(path: folder.appendingPathComponent("swiftlet-demo-q8_0.gguf").path)
+        defer { engine.shutdown() }
+        #expect(references.count == 6)
+        for reference in references {
+            let prompt = engine.tokenizer.encode(reference.prompt, special: true)
+            let generation = try engine.generate(GenerationRequest(prompt: prompt, maximumTokens: 160))
+            var answer = ""
+            for await case .text(let piece, _) in generation.events { answer += piece }
+            #expect(answer == reference.answer)
+            #expect(await generation.outcome.finishReason == .stop)
+        }
+    }
+
     /// all-MiniLM-L6-v2 against sentence-transformers: runs where `SWIFTLET_MINILM_GGUF` names the model as GGUF.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["SWIFTLET_MINILM_GGUF"] != nil))
     func miniLM() async throws {
@@ -86,7 +107,8 @@ import Testing
         let reference: Reference = Self.decode("minilm-embeddings.json")!
         let engine = try Engine(path: ProcessInfo.processInfo.environment["SWIFTLET_MINILM_GGUF"] ?? "")
         defer { engine.shutdown() }
-        let ours = try await engine.embed(reference.sentences.map { engine.tokenizer.encodeForModel($0) })
+        // Hugging Face reads a spelled-out [CLS] as the token.
+        let ours = try await engine.embed(reference.sentences.map { engine.tokenizer.encodeForModel($0, special: true) })
         let cosines = zip(ours, reference.embeddings).map { zip($0, $1).reduce(0) { $0 + $1.0 * $1.1 } }
         let quantized = engine.file.tensors.contains { $0.type == .q8_0 }
         #expect(cosines.count == 12)

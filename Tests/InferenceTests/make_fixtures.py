@@ -259,7 +259,7 @@ def llama_import(model):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(1)
-    folder = f"{FIXTURES}/tiny-llama"
+    folder = f"{FIXTURES}/Import/llama"
     fields = demo_vocabulary(model)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
@@ -280,14 +280,15 @@ def llama_import(model):
     tokenizer.save(f"{folder}/tokenizer.json")
     json.dump({"bos_token": "<|begin_of_text|>", "eos_token": {"content": "<|eot_id|>"}, "chat_template": "{{ '<|im_start|>' + '<|im_end|>' }}"}, open(f"{folder}/tokenizer_config.json", "w"))
 
-    network = network.float()
-    tokens = tokenizer.encode("The quick brown fox says: it's 12345 o'clock. \u4e2d\u6587 <think><|eot_id|>").ids
+    network = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    text = "The quick brown fox says: it's 12345 o'clock. \u4e2d\u6587 <think><|eot_id|>"
+    tokens = tokenizer.encode(text).ids
     with torch.no_grad():
         logprobs = torch.log_softmax(network(torch.tensor([tokens])).logits[0], -1)
-    json.dump({"tokens": tokens, "logprobs": [logprobs[i, token].item() for i, token in enumerate(tokens[1:])]}, open(f"{FIXTURES}/tiny-llama-scores.json", "w"))
+    json.dump({"text": text, "tokens": tokens, "logprobs": [logprobs[i, token].item() for i, token in enumerate(tokens[1:])]}, open(f"{FIXTURES}/Import/llama-scores.json", "w"))
 
     state = network.state_dict()
-    writer = gguf.GGUFWriter(f"{FIXTURES}/imported-llama-q8_0.gguf", "llama")
+    writer = gguf.GGUFWriter(f"{FIXTURES}/Import/llama-q8_0.gguf", "llama")
     writer.add_name("tiny")
     writer.add_block_count(2), writer.add_context_length(64), writer.add_embedding_length(64), writer.add_feed_forward_length(96)
     writer.add_head_count(4), writer.add_head_count_kv(2), writer.add_key_length(16), writer.add_value_length(16), writer.add_layer_norm_rms_eps(1e-5)
@@ -332,7 +333,7 @@ def bert_import():
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(2)
-    folder = f"{FIXTURES}/tiny-bert"
+    folder = f"{FIXTURES}/Import/bert"
     lines = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello", "##s", "caf\u00e9", "!"]
     config = BertConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4, max_position_embeddings=16, vocab_size=12, layer_norm_eps=1e-12)
     network = BertModel(config)
@@ -345,11 +346,11 @@ def bert_import():
 
     state = network.state_dict()
     kind = gguf.GGMLQuantizationType.F16
-    writer = gguf.GGUFWriter(f"{FIXTURES}/imported-bert-f16.gguf", "bert")
+    writer = gguf.GGUFWriter(f"{FIXTURES}/Import/bert-f16.gguf", "bert")
     writer.add_name("tiny")
     writer.add_block_count(1), writer.add_context_length(16), writer.add_embedding_length(32), writer.add_feed_forward_length(64)
     writer.add_head_count(4), writer.add_layer_norm_eps(1e-12), writer.add_causal_attention(False), writer.add_pooling_type(gguf.PoolingType.CLS), writer.add_file_type(1)
-    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_model("bert"), writer.add_token_type_count(2)
     writer.add_token_list(["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "\u2581hello", "s", "\u2581caf\u00e9", "\u2581!", "[unused_row_10]", "[unused_row_11]"])
     writer.add_token_types([3, 5, 3, 3, 3, 3, 1, 1, 1, 1, 5, 5])
     writer.add_bos_token_id(3), writer.add_eos_token_id(4), writer.add_unk_token_id(2), writer.add_sep_token_id(4), writer.add_pad_token_id(0), writer.add_mask_token_id(5)

@@ -1,4 +1,5 @@
-"""Writes Fixtures/tiny-*: very small random models, and what transformers computes with the same weights.
+"""Writes Fixtures/tiny-*: very small random models, and what transformers computes with the same weights; and
+demo-answers.json: what the demo chat model answers in torch.
 
     pip install gguf tokenizers transformers sentence-transformers torch numpy
     python make_model_fixtures.py [MINILM_FOLDER]
@@ -210,6 +211,33 @@ def minilm(folder):
     return {"sentences": SENTENCES, "embeddings": [rounded(vector) for vector in vectors]}
 
 
+# The demo chat model
+
+QUESTIONS = [
+    "Who are you?", "Tell me a story about a fox and a kite.", "Tell me a story about a bear and a lamp.",
+    "Context:\n[1] Refunds are accepted within 30 days.\n[2] Shipping takes 3 days.\n\nQuestion: How long does shipping take?",
+    "Context:\n[1] Refunds are accepted within 30 days.\n[2] Shipping takes 3 days.\n\nQuestion: Who is the owner?",
+    "Extract as JSON: Mia is 34 and lives in Oslo.",
+]
+
+
+def demo():
+    """What the model that trained it answers with the weights of the file."""
+    folder = os.path.join(FIXTURES, "../../../Runtime/Inference/DemoModel")
+    sys.path.insert(0, folder)
+    import train
+    path = os.path.join(folder, "swiftlet-demo-q8_0.gguf")
+    tensors = {t.name: torch.tensor(gguf.quants.dequantize(t.data, t.tensor_type).reshape(t.shape[::-1])) for t in gguf.GGUFReader(path).tensors}
+    model, tokenizer = train.Model().eval(), train.tokenizer_of(path)
+    names = {"emb.weight": "token_embd", "norm.w": "output_norm", "n1.w": "attn_norm", "n2.w": "ffn_norm", "q.weight": "attn_q", "k.weight": "attn_k", "v.weight": "attn_v", "o.weight": "attn_output", "gate.weight": "ffn_gate", "up.weight": "ffn_up", "down.weight": "ffn_down"}
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            layer = key.split(".")[1] if key.startswith("layers.") else None
+            parameter.copy_(tensors[f"blk.{layer}.{names[key.split('.', 2)[2]]}.weight" if layer else names[key] + ".weight"])
+    prompts = [f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n" for question in QUESTIONS]
+    return [{"prompt": prompt, "answer": train.answer(model, tokenizer, prompt, 160)} for prompt in prompts]
+
+
 def save(name, value):
     with open(f"{FIXTURES}/{name}", "w", encoding="utf-8") as file:
         json.dump(value, file, ensure_ascii=False, separators=(",", ":"))
@@ -222,5 +250,6 @@ if __name__ == "__main__":
     llama3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
     save("tiny-llama.json", [llama("f32", plain, False, 1), llama("f16", llama3, True, 100), llama("q8_0", plain, False, 200), llama("q4_0", linear, False, 300)])
     save("tiny-bert.json", [bert("f16", "mean", 1), bert("q8_0", "cls", 2)])
+    save("demo-answers.json", demo())
     if len(sys.argv) > 1:
         save("minilm-embeddings.json", minilm(sys.argv[1]))

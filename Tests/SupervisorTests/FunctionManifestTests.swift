@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct FunctionManifestTests {
     func manifest(_ yaml: String) throws -> FunctionManifest {
-        try FunctionManifest(yaml: yaml, file: "function.yaml", defaultName: "folder")
+        try FunctionManifest(yaml: yaml, file: "function.yaml", defaultName: "folder", knownModels: ["chat", "embed"])
     }
 
     @Test func everyKeyIsRead() throws {
@@ -49,6 +49,8 @@ import Testing
         ("routes: [POST /a]\nprompt: a.mustache\n", 1, "'models' is missing"),
         ("routes: [POST /a]\nroutes: [POST /b]\nhandler: ./a\n", 2, "appears twice"),
         ("routes: [POST /a]\nhandler: ./a\nenvironment: {SWIFTLET_DATA: /}\n", 3, "is set by Swiftlet"),
+        ("routes: [POST /a]\nhandler: ./a\nmodels: [chat, gpt]\n", 3, "names 'gpt', which is not in models.yaml"),
+        ("routes: [GET /a/{id}]\nhandler: ./a\n", 1, "in quotes"),
         ("routes: [POST /a\nhandler: ./a\n", 2, "not valid YAML"),
         ("- a\n- b\n", 1, "expected a mapping"),
     ])

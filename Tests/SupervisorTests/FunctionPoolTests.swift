@@ -101,6 +101,15 @@ import Testing
         #expect(pool.exited(worker(1), at: at(30)) == [.start(worker(2)), .grant(request(3), worker(2))])
     }
 
+    @Test func aWorkerThatCannotBeReachedGetsNoMore() {
+        var pool = pool(max: 2, concurrency: 2)
+        _ = pool.request(request(1), deadline: at(1000), at: at(0))
+        #expect(pool.lost(worker(1), at: at(10)) == [])
+        #expect(pool.request(request(1), deadline: at(1000), at: at(10)) == [.start(worker(2)), .grant(request(1), worker(2))])
+        #expect(pool.exited(worker(1), at: at(11)) == [])
+        #expect(pool.workerCount == 1)
+    }
+
     @Test func drainingFinishesWhatCameAndWhatComesLate() {
         var pool = pool(min: 1)
         _ = pool.tick(at: at(0))

@@ -24,11 +24,13 @@ extension FastCGIRequest {
         let uri = request.path ?? "/"
         let path = String(uri.prefix { $0 != "?" })
         let host = request.authority ?? ""
+        let server = Self.split(authority: host)
         parameters = [
             ("GATEWAY_INTERFACE", "CGI/1.1"),
             ("SERVER_SOFTWARE", "swiftlet"),
             ("SERVER_PROTOCOL", "HTTP/1.1"),
-            ("SERVER_NAME", Self.hostName(of: host)),
+            ("SERVER_NAME", server.name),
+            ("SERVER_PORT", server.port ?? (request.scheme == "https" ? "443" : "80")),
             ("REQUEST_METHOD", request.method.rawValue),
             ("REQUEST_SCHEME", request.scheme ?? "http"),
             ("REQUEST_URI", uri),
@@ -63,10 +65,10 @@ extension FastCGIRequest {
         !notForWorkers.contains(name) && !name.canonicalName.utf8.contains(UInt8(ascii: "_"))
     }
 
-    /// Without the port: `[::1]:80` → `[::1]`.
-    private static func hostName(of authority: String) -> String {
-        guard let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") else { return authority }
-        return String(authority[..<colon])
+    /// `[::1]:8080` → `[::1]` and `8080`.
+    private static func split(authority: String) -> (name: String, port: String?) {
+        guard let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") else { return (authority, nil) }
+        return (String(authority[..<colon]), String(authority[colon...].dropFirst()))
     }
 
     /// CGI's paths are decoded. A path that would hold a NUL stays as it is: CGI programs take parameters as C strings.

@@ -12,7 +12,8 @@ struct Functions: ParsableCommand {
     @OptionGroup var format: FormatOption
 
     func run() throws {
-        let folders = FunctionFolder.scan(state.directory.functions, reserved: Gateway.reservedRoutes)
+        let models = try ModelCatalog(of: state.directory).entries.map(\.alias)
+        let folders = FunctionFolder.scan(state.directory.functions, reserved: Gateway.reservedRoutes, models: Set(models))
         let report = Report(
             columns: ["name", "routes", "handler", "models", "problem"],
             rows: folders.map { folder in

@@ -35,6 +35,7 @@ struct Serve: AsyncParsableCommand {
         if nginx { try Port.requireFree(port) }
         let directory = state.directory
         let programs = try Programs()
+        _ = try ModelCatalog(of: directory)
         try StateLayout.prepare(directory)
         guard let lock = try LockFile(at: "\(directory.path)/serve.lock") else {
             throw ValidationError("Another 'swiftlet serve' runs on \(directory.path). Stop it first, or use another --state.")

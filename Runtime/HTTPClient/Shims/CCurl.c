@@ -5,7 +5,7 @@
     X(curl_global_init) X(curl_easy_init) X(curl_easy_cleanup) X(curl_easy_setopt) X(curl_easy_getinfo)                \
     X(curl_easy_pause) X(curl_easy_strerror) X(curl_slist_append) X(curl_slist_free_all) X(curl_multi_init)            \
     X(curl_multi_cleanup) X(curl_multi_add_handle) X(curl_multi_remove_handle) X(curl_multi_perform)                   \
-    X(curl_multi_poll) X(curl_multi_wakeup) X(curl_multi_info_read)
+    X(curl_multi_setopt) X(curl_multi_poll) X(curl_multi_wakeup) X(curl_multi_info_read)
 
 // curl.h also defines macros of these names, with arguments; none of them is expanded where no parenthesis follows.
 static struct {
@@ -15,7 +15,7 @@ static struct {
 } curl;
 
 const char *ccurl_load(void) {
-    void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL);
     if (!library) return dlerror();
 #define X(name)                                                                                                        \
     if (!(curl.name = (__typeof__(&name))dlsym(library, #name))) return dlerror();
@@ -44,7 +44,14 @@ void *ccurl_easy_context(CURL *easy) {
 struct curl_slist *ccurl_slist_append(struct curl_slist *list, const char *text) { return (curl.curl_slist_append)(list, text); }
 void ccurl_slist_free_all(struct curl_slist *list) { (curl.curl_slist_free_all)(list); }
 
-CURLM *ccurl_multi_init(void) { return (curl.curl_multi_init)(); }
+
+CURLM *ccurl_multi_init(void) {
+    CURLM *multi = (curl.curl_multi_init)();
+    // By default idle connections are kept in proportion to what runs now: after a burst, most would be closed.
+    if (multi) (curl.curl_multi_setopt)(multi, CURLMOPT_MAXCONNECTS, 256L);
+    return multi;
+}
+
 void ccurl_multi_cleanup(CURLM *multi) { (curl.curl_multi_cleanup)(multi); }
 CURLMcode ccurl_multi_add(CURLM *multi, CURL *easy) { return (curl.curl_multi_add_handle)(multi, easy); }
 CURLMcode ccurl_multi_remove(CURLM *multi, CURL *easy) { return (curl.curl_multi_remove_handle)(multi, easy); }

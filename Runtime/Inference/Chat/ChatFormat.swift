@@ -29,10 +29,9 @@ package struct ChatFormat: Hashable, Sendable {
         } else if template.contains("<|start_header_id|>"), template.contains("<|eot_id|>") {
             family = .llama3
         } else {
-            let known = ChatFormat.unsupported.first { template.contains($0.marker) }
+            let known = ChatFormat.unsupported.first { template.contains($0.marker) }.map { "\($0.name) (\($0.marker))" }
             throw InferenceError(
-                .unsupported,
-                "\(path): the chat format \(known.map { "of \($0.name) (\($0.marker))" } ?? "of its template") is not supported; Swiftlet has ChatML and Llama 3.")
+                .unsupported, "\(path): the chat format of \(known ?? "its template") is not supported; Swiftlet has ChatML and Llama 3.")
         }
         defaultSystemMessage = ChatFormat.defaultSystemMessage(template)
     }

@@ -1,36 +1,9 @@
-import FoundationEssentials
 import Kernels
 
 /// One model, mapped from a GGUF file, that generates, scores or embeds for many callers at once.
 ///
 /// All computing happens on the engine's own threads, which sleep while there is nothing to do.
 package final class Engine: Sendable {
-    package struct Configuration: Sendable {
-        /// Threads that compute, the engine's own included.
-        package var threads: Int
-        /// Sequences that are decoded together; others wait in line.
-        package var maximumSequences: Int
-        /// The most tokens that a step of a generating model evaluates: what a running stream waits for at the most.
-        package var tokensPerStep: Int
-        /// The same for an embedding model; a longer text has a step of its own.
-        package var embeddingTokensPerStep: Int
-        /// Makes the context shorter than the model's own.
-        package var contextLength: Int?
-        /// A build of the kernels (`portable`, `avx2` or `avx512`) instead of the fastest, for comparisons.
-        package var kernels: String?
-        /// Keeps attention's keys and values as 32-bit floats: twice the memory, for exact comparisons.
-        package var exactCache: Bool
-
-        package init(
-            threads: Int = ProcessInfo.processInfo.activeProcessorCount, maximumSequences: Int = 16, tokensPerStep: Int = 64,
-            embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, kernels: String? = nil, exactCache: Bool = false
-        ) {
-            (self.threads, self.maximumSequences, self.tokensPerStep) = (threads, maximumSequences, tokensPerStep)
-            (self.embeddingTokensPerStep, self.contextLength) = (embeddingTokensPerStep, contextLength)
-            (self.kernels, self.exactCache) = (kernels, exactCache)
-        }
-    }
-
     private enum Worker {
         case sequences(EngineThread<SequenceRunner>)
         case embeddings(EngineThread<EmbeddingRunner>)
@@ -45,54 +18,54 @@ package final class Engine: Sendable {
     /// Maps the file and checks all that the architecture needs of it; no weight is read.
     /// - Throws: ``InferenceError`` where the file is damaged, incomplete, or needs what Swiftlet does not have.
     package init(path: String, configuration: Configuration = Configuration()) throws {
-        let file = try GGUFFile(path: path)
-        let tokenizer = try makeTokenizer(from: file.metadata)
-        guard let kernels = configuration.kernels.map({ swl_kernels_named($0) }) ?? swl_best_kernels() else {
-            throw InferenceError(.unsupported, "This machine does not run the kernels \(configuration.kernels ?? "").")
-        }
-        let table = kernels.pointee
-        let threads = max(1, min(configuration.threads, 256))
-        let sequences = max(1, configuration.maximumSequences)
-        let tokensPerStep = max(sequences, configuration.tokensPerStep)
-        let team = try ThreadTeam(threads: threads)
-        let gauge = gauge
+        file = try GGUFFile(path: path)
+        tokenizer = try makeTokenizer(from: file.metadata)
         switch try file.metadata.requiredString("general.architecture") {
         case "llama":
             let model = try Llama(file)
-            let context = max(1, min(model.contextLength, configuration.contextLength ?? .max))
-            let limits = Scheduler.Limits(sequences: sequences, tokensPerStep: tokensPerStep)
-            let cacheType = configuration.exactCache ? SWL_F32 : SWL_F16
             description = ModelDescription(
-                file, contextLength: context, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: true)
-            worker = .sequences(
-                try EngineThread {
-                    let compute = Compute(team: team, kernels: table)
-                    let decoder = LlamaDecoder(
-                        model, compute, cacheType: cacheType, contextLength: context, batchLimit: tokensPerStep, outputLimit: sequences)
-                    return SequenceRunner(decoder, tokenizer: tokenizer, kernels: table, limits: limits, load: gauge)
-                })
+                file, contextLength: configuration.contextLength(of: model.contextLength), embeddingLength: model.width,
+                vocabularyCount: model.vocabularyCount, canGenerate: true)
+            worker = .sequences(try Self.start(model, description, tokenizer, configuration, gauge))
         case "bert":
             let model = try Bert(file)
-            let context = max(1, min(model.contextLength, configuration.contextLength ?? .max))
-            let tokensPerStep = max(1, configuration.embeddingTokensPerStep)
             description = ModelDescription(
-                file, contextLength: context, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: false)
-            worker = .embeddings(
-                try EngineThread {
-                    let encoder = BertEncoder(model, Compute(team: team, kernels: table), batchLimit: max(tokensPerStep, context))
-                    return EmbeddingRunner(encoder, tokensPerStep: tokensPerStep, load: gauge)
-                })
+                file, contextLength: configuration.contextLength(of: model.contextLength), embeddingLength: model.width,
+                vocabularyCount: model.vocabularyCount, canGenerate: false)
+            worker = .embeddings(try Self.start(model, description, configuration, gauge))
         case let other:
-            throw InferenceError(
-                .unsupported, "\(file.path) has the architecture \(other.quotedForMessage); Swiftlet has llama and bert.")
+            throw InferenceError(.unsupported, "\(file.path) has the architecture \(other.quotedForMessage); Swiftlet has llama and bert.")
         }
         guard tokenizer.vocabularyCount <= description.vocabularyCount else {
             throw InferenceError(
                 .invalidFile,
                 "\(file.path): the tokenizer has \(tokenizer.vocabularyCount) tokens, but the model has \(description.vocabularyCount).")
         }
-        self.tokenizer = tokenizer
-        self.file = file
+    }
+
+    private static func start(
+        _ model: Llama, _ description: ModelDescription, _ tokenizer: any Tokenizer, _ configuration: Configuration, _ gauge: LoadGauge
+    ) throws -> EngineThread<SequenceRunner> {
+        let makeCompute = try configuration.makeCompute()
+        let limits = configuration.limits
+        return try EngineThread {
+            let compute = makeCompute()
+            let decoder = LlamaDecoder(
+                model, compute, cacheType: configuration.exactCache ? SWL_F32 : SWL_F16, contextLength: description.contextLength,
+                batchLimit: limits.tokensPerStep, outputLimit: limits.sequences)
+            return SequenceRunner(decoder, tokenizer: tokenizer, kernels: compute.kernels, limits: limits, load: gauge)
+        }
+    }
+
+    private static func start(
+        _ model: Bert, _ description: ModelDescription, _ configuration: Configuration, _ gauge: LoadGauge
+    ) throws -> EngineThread<EmbeddingRunner> {
+        let makeCompute = try configuration.makeCompute()
+        let tokensPerStep = max(1, configuration.embeddingTokensPerStep)
+        return try EngineThread {
+            let encoder = BertEncoder(model, makeCompute(), batchLimit: max(tokensPerStep, description.contextLength))
+            return EmbeddingRunner(encoder, tokensPerStep: tokensPerStep, load: gauge)
+        }
     }
 
     package var load: EngineLoad { gauge.value }

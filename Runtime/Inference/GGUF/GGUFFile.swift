@@ -8,6 +8,7 @@ package struct GGUFFile: Sendable {
     package let metadata: GGUFMetadata
     /// In the file's order.
     package let tensors: [GGUFTensor]
+    private let mapping: MappedFile
     private let indices: [String: Int]
 
     /// Reads and checks the header; no tensor data is touched.
@@ -52,6 +53,7 @@ package struct GGUFFile: Sendable {
         }
         self.indices = indices
         self.path = path
+        mapping = file
     }
 
     /// - Throws: ``InferenceError`` if the file has no tensor of this name.
@@ -62,6 +64,16 @@ package struct GGUFFile: Sendable {
 
     package func tensorIfPresent(_ name: String) -> GGUFTensor? {
         indices[name].map { tensors[$0] }
+    }
+
+    /// Of the whole file, in bytes.
+    package var size: Int { mapping.bytes.count }
+    /// The elements of all tensors.
+    package var parameterCount: Int { tensors.reduce(0) { $0 &+ $1.elementCount } }
+    /// The type in which most parameters are stored.
+    package var mainType: GGUFType? {
+        let counts = tensors.reduce(into: [:]) { $0[$1.type, default: 0] &+= $1.elementCount }
+        return counts.max { $0.value < $1.value }?.key
     }
 
     private static func alignment(_ metadata: GGUFMetadata, _ cursor: GGUFCursor) throws -> Int {

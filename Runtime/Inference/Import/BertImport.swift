@@ -46,7 +46,7 @@ struct BertImport {
             try plan.matrix("\(name).weight", from: "\(source).weight", rows: rows, columns: columns)
             try plan.vector("\(name).bias", from: "\(source).bias", shape: [rows])
         }
-        try plan.vocabularyMatrix("token_embd.weight", from: "embeddings.word_embeddings.weight", rows: config.vocab_size, columns: width)
+        try plan.matrix("token_embd.weight", from: "embeddings.word_embeddings.weight", rows: config.vocab_size, columns: width)
         try plan.vector("position_embd.weight", from: "embeddings.position_embeddings.weight", shape: [config.max_position_embeddings, width])
         try plan.vector("token_types.weight", from: "embeddings.token_type_embeddings.weight", shape: [config.type_vocab_size, width])
         try norm("token_embd_norm", "embeddings.LayerNorm")
@@ -63,6 +63,7 @@ struct BertImport {
         }
         // The pooler is for BERT's training task; embeddings are made from the last layer.
         for source in ["pooler.dense.weight", "pooler.dense.bias", "embeddings.position_ids"] { plan.ignore(source) }
+        writer.set("tokenizer.ggml.token_type_count", .uint32(UInt32(config.type_vocab_size)))
         try WordPieceImport(folder, rows: config.vocab_size).write(&writer)
     }
 

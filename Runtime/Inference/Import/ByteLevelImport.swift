@@ -27,7 +27,8 @@ struct ByteLevelImport {
 
     private mutating func set(_ number: Int, _ text: String, _ kind: Vocabulary.Kind) throws {
         guard tokens.indices.contains(number) else {
-            throw folder.failure("tokenizer.json", "the token \(text.quotedForMessage) has number \(number), but the model only \(tokens.count) tokens")
+            throw folder.failure(
+                "tokenizer.json", "the token \(text.quotedForMessage) has number \(number), but the model only \(tokens.count) tokens")
         }
         tokens[number] = Array(text.utf8)
         kinds[number] = Int32(kind.rawValue)

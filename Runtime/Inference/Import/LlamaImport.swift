@@ -61,13 +61,15 @@ struct LlamaImport {
 
         let (width, feedForward) = (config.hidden_size, config.intermediate_size)
         let (queries, keys) = (config.num_attention_heads * dimension, keyValueHeads * dimension)
-        try plan.vocabularyMatrix("token_embd.weight", from: "model.embed_tokens.weight", rows: config.vocab_size, columns: width)
-        try plan.vector("output_norm.weight", from: "model.norm.weight", shape: [width])
+        let embedding = "model.embed_tokens.weight"
         if config.tie_word_embeddings == true {
+            try plan.outputMatrix("token_embd.weight", from: embedding, rows: config.vocab_size, columns: width)
             plan.ignore("lm_head.weight")
         } else {
-            try plan.vocabularyMatrix("output.weight", from: "lm_head.weight", rows: config.vocab_size, columns: width)
+            try plan.matrix("token_embd.weight", from: embedding, rows: config.vocab_size, columns: width)
+            try plan.outputMatrix("output.weight", from: "lm_head.weight", rows: config.vocab_size, columns: width)
         }
+        try plan.vector("output_norm.weight", from: "model.norm.weight", shape: [width])
         for layer in 0..<config.num_hidden_layers {
             let (name, source) = ("blk.\(layer)", "model.layers.\(layer)")
             try plan.vector("\(name).attn_norm.weight", from: "\(source).input_layernorm.weight", shape: [width])

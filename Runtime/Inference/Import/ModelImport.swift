@@ -89,8 +89,8 @@ struct TensorPlan {
         try add(name, from: source, shape: [rows, columns], type: stored(columns, type), sourceRow)
     }
 
-    /// The embedding or output matrix. It loses most by coarse rounding, so it has at least 8 bits.
-    mutating func vocabularyMatrix(_ name: String, from source: String, rows: Int, columns: Int) throws {
+    /// The matrix from which a generating model's answers are read. It loses most by coarse rounding, so it has at least 8 bits.
+    mutating func outputMatrix(_ name: String, from source: String, rows: Int, columns: Int) throws {
         try add(name, from: source, shape: [rows, columns], type: stored(columns, type == .q4_0 ? .q8_0 : type)) { $0 }
     }
 

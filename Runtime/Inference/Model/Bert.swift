@@ -56,7 +56,7 @@ struct Bert: Sendable {
             throw metadata.unsupported("bert.pooling_type \(metadata.integer("pooling_type") ?? 0) is not supported; 1 (mean), 2 (cls) and 3 (last) are")
         }
         self.pooling = pooling
-        if file.metadata.bool("bert.attention.causal") == true {
+        if metadata.bool("attention.causal") == true {
             throw metadata.unsupported("causal attention is not supported in bert")
         }
 

@@ -40,10 +40,10 @@ struct Llama: Sendable {
         guard heads % keyValueHeads == 0 else {
             throw metadata.failure("\(keyValueHeads) key-value heads can't be shared evenly by \(heads) heads")
         }
-        if metadata.string("attention.key_length") == nil, metadata.integer("attention.key_length") == nil, width % heads != 0 {
+        guard metadata.has("attention.key_length") || width % heads == 0 else {
             throw metadata.failure("an embedding of \(width) elements can't be divided among \(heads) heads")
         }
-        dimension = try metadata.count("attention.key_length", default: max(1, width / heads))
+        dimension = try metadata.count("attention.key_length", default: width / heads)
         guard try metadata.count("attention.value_length", default: dimension) == dimension else {
             throw metadata.unsupported("values that differ in length from keys are not supported")
         }

@@ -16,7 +16,8 @@ final class ThreadTeam: @unchecked Sendable {  // only the engine's thread calls
 
     deinit { swl_team_destroy(team) }
 
-    /// Calls `body` for each task below `tasks`; the second number says which thread it is on, below ``threads``.
+    /// Calls `body` for each task below `tasks`, on several threads at once: what it writes must be its task's own. The
+    /// second number says which thread it is on, below ``threads``.
     func run(_ tasks: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
         withoutActuallyEscaping(body) { escapable in
             var job = Job(body: escapable)

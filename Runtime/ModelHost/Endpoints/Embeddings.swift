@@ -20,22 +20,19 @@ extension Host {
         }
         let tokens = inputs.map(engine.tokenizer.encodeForModel)
         // A caller that hangs up cancels the rest of the batch; nothing was delivered then, and nothing is charged.
-        let vectors = try await call.request.body.consumeWithCancellationOnInboundClose { _ in
-            do {
-                return try await engine.embed(tokens)
-            } catch {
-                throw APIError(error, logger: logger).at("input")
-            }
+        let vectors: [[Float]]
+        do {
+            vectors = try await call.caller.cancellingOnHangUp { try await engine.embed(tokens) }
+        } catch let error as InferenceError {
+            throw APIError(error, logger: logger).at("input")
         }
         let row = UsageRow(
             invocation: call.token.invocation, call: call.id, model: alias, kind: .embedding,
             promptTokens: tokens.reduce(0) { $0 + $1.count }, started: call.begun)
         let usage = try await meter.charge(call.id) { row }.value
-        var response = try Response.json(
+        return try Response.json(
             EmbeddingList(
                 data: vectors.enumerated().map { Embedding(index: $0, vector: $1, format: format) }, model: alias, usage: usage))
-        response.headers[.connection] = "close"
-        return response
     }
 
     private func embeddingFormat(_ fields: RequestFields) throws -> EmbeddingFormat {

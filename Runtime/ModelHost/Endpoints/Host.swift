@@ -21,13 +21,13 @@ struct Host: Sendable {
     let logger: Logger
     let started = Date.now
 
-    var router: Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
+    var router: Router<HostContext> {
+        let router = Router(context: HostContext.self)
         router.add(middleware: ErrorMiddleware())
-        router.post("/v1/chat/completions") { request, _ in try await chat(admit(request)) }
-        router.post("/v1/completions") { request, _ in try await complete(admit(request)) }
-        router.post("/v1/embeddings") { request, _ in try await embed(admit(request)) }
-        router.post("/tokenize") { request, _ in try tokenize(await admit(request)) }
+        router.post("/v1/chat/completions") { request, context in try await chat(admit(request, context)) }
+        router.post("/v1/completions") { request, context in try await complete(admit(request, context)) }
+        router.post("/v1/embeddings") { request, context in try await embed(admit(request, context)) }
+        router.post("/tokenize") { request, context in try tokenize(await admit(request, context)) }
         router.get("/v1/models") { _, _ in try models() }
         router.get("/health") { _, _ in try Response.json(["status": "ok"]) }
         router.get("/metrics") { _, _ in
@@ -39,7 +39,7 @@ struct Host: Sendable {
     }
 
     /// Checks who asks, before a byte of the body is read, and then reads the body.
-    private func admit(_ request: Request) async throws -> Call {
+    private func admit(_ request: Request, _ context: HostContext) async throws -> Call {
         let scheme = "Bearer "
         guard let authorization = request.headers[.authorization], authorization.hasPrefix(scheme) else {
             throw APIError.invalidKey("A model host is called with an invocation token: Authorization: Bearer $SWIFTLET_INVOCATION_TOKEN.")
@@ -59,7 +59,7 @@ struct Host: Sendable {
         } catch is NIOTooManyBytesError {
             throw APIError.tooLarge(limit: Host.bodyLimit)
         }
-        return Call(token: token, fields: try RequestFields(parsing: body.readableBytesView), request: request)
+        return Call(token: token, caller: context.caller, fields: try RequestFields(parsing: body.readableBytesView))
     }
 
     /// OpenAI's list of models, with the names that llama-server and vLLM use for what a model is.
@@ -93,6 +93,6 @@ struct Call: Sendable {
     let id = UUIDv7()
     let begun = Date.now
     let token: InvocationToken
+    let caller: Caller
     let fields: RequestFields
-    let request: Request
 }

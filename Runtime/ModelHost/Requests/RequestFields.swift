@@ -31,14 +31,15 @@ struct RequestFields: Sendable {
     func integer(_ name: String, in range: ClosedRange<Int> = .min ... .max) throws -> Int? {
         guard let value = self[name] else { return nil }
         guard let number = value.integer ?? value.number.flatMap(Int64.init(exactly:)) else { throw APIError.wrongType(name, "an integer") }
-        guard let integer = Int(exactly: number), range.contains(integer) else { throw APIError.outOfRange(name, value, range) }
+        guard let integer = Int(exactly: number), range.contains(integer) else { throw APIError.outOfRange(name, range) }
         return integer
     }
 
+    /// - Parameter range: between whole numbers.
     func number(_ name: String, in range: ClosedRange<Double>) throws -> Double? {
         guard let value = self[name] else { return nil }
         guard let number = value.number else { throw APIError.wrongType(name, "a number") }
-        guard range.contains(number) else { throw APIError.outOfRange(name, value, range) }
+        guard range.contains(number) else { throw APIError.outOfRange(name, range) }
         return number
     }
 }
@@ -56,8 +57,12 @@ extension APIError {
         .invalidRequest("Invalid value for '\(name)': \(reason)", parameter: name, code: "invalid_value")
     }
 
-    fileprivate static func outOfRange<Bound>(_ name: String, _ value: JSON, _ range: ClosedRange<Bound>) -> APIError {
-        let shown = value.integer.map { "\($0)" } ?? value.number.map { "\($0)" } ?? "it"
-        return .wrongValue(name, "\(shown) is not within \(range.lowerBound) and \(range.upperBound).")
+    fileprivate static func outOfRange(_ name: String, _ range: ClosedRange<Int>) -> APIError {
+        let bounds = range.upperBound == .max ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+        return .wrongValue(name, "it must be \(bounds).")
+    }
+
+    fileprivate static func outOfRange(_ name: String, _ range: ClosedRange<Double>) -> APIError {
+        .wrongValue(name, "it must be from \(Int(range.lowerBound)) to \(Int(range.upperBound)).")
     }
 }

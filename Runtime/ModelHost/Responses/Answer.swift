@@ -28,17 +28,15 @@ final class Answer: Sendable {
             var text = ""
             for await case .text(let piece, _) in generation.events { text += piece }
             let (outcome, usage) = try await end()
-            var response = try Response.json(
+            return try Response.json(
                 shape.body(text: text, finishReason: outcome.finishReason.name, usage: usage, timings: Timings(outcome)))
-            response.headers[.connection] = "close"
-            return response
         }
     }
 
     /// The answer as server-sent events.
     func stream() -> Response {
         Response(
-            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache", .connection: "close"],
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"],
             body: ResponseBody { writer in
                 try await self.whileCallerListens { try await self.write(to: &writer) }
                 try await writer.finish(nil)
@@ -77,18 +75,14 @@ final class Answer: Sendable {
     }
 
     /// Ends the generation when the caller closes the connection, or its invocation's deadline passes.
-    private func whileCallerListens<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+    private func whileCallerListens<Value>(_ body: () async throws -> Value) async throws -> Value {
         let remaining = min(call.token.expires.timeIntervalSinceNow, 86_400)
         let deadline = Task { [generation] in
             try await Task.sleep(for: .seconds(remaining))
             generation.cancel()
         }
         defer { deadline.cancel() }
-        return try await call.request.body.consumeWithInboundCloseHandler { _ in
-            try await body()
-        } onInboundClosed: { [generation] in
-            generation.cancel()
-        }
+        return try await call.caller.whilePresent(hangUp: { [generation] in generation.cancel() }, body)
     }
 
     private func event(_ value: some Encodable) throws -> ByteBuffer {

@@ -4,15 +4,19 @@ import Inference
 import Ledger
 import Logging
 import NIOCore
+import NIOHTTP1
 import Wire
 
 /// Turns every error into OpenAI's error object with its status.
 struct ErrorMiddleware: RouterMiddleware {
     func handle(
-        _ request: Request, context: BasicRequestContext, next: (Request, BasicRequestContext) async throws -> Response
+        _ request: Request, context: HostContext, next: (Request, HostContext) async throws -> Response
     ) async throws -> Response {
         do {
             return try await next(request, context)
+        } catch let error as HTTPParserError {
+            // Not HTTP, or cut off: the channel answers and closes.
+            throw error
         } catch {
             let error = APIError(error, logger: context.logger)
             return try Response.json(error, status: .init(code: error.status))
@@ -28,8 +32,8 @@ extension APIError {
             self = error
         case let error as InferenceError:
             self.init(error, logger: logger)
-        case let error as LedgerError:
-            logger.error("\(error)")
+        case is LedgerError:
+            // The meter has logged it, with the call's id.
             self = .overloaded("The ledger cannot be written at the moment, so nothing is served that could not be billed.")
         case let error as HTTPError where error.status == .notFound:
             self = .notFound("This model host has no such route.", code: "unknown_url")

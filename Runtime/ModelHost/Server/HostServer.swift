@@ -2,42 +2,37 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
-import NIOExtras
 import NIOPosix
 import ServiceLifecycle
+import SystemPackage
 
 /// Accepts connections on descriptor 0 until a graceful shutdown, then lets running requests finish.
 ///
 /// Hummingbird's own server binds an address; ours has a socket that was bound before this process existed,
 /// and hands each connection to Hummingbird's HTTP/1 channel.
-struct HostServer<Responder: HTTPResponder>: Service where Responder.Context == BasicRequestContext {
+struct HostServer<Responder: HTTPResponder>: Service where Responder.Context == HostContext {
     let responder: Responder
     let logger: Logger
 
     func run() async throws {
-        let group = MultiThreadedEventLoopGroup.singleton
-        let connections = HTTP1Channel { [responder, logger] request, writer, channel in
-            let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
-            let response = try await responder.respond(to: request, context: context)
-            try await writer.write(response: response.head, body: response.body)
-        }
-        let quiescing = ServerQuiescingHelper(group: group)
-        let listener = try await ServerBootstrap(group: group)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
-                }
-            }
-            // A caller that has closed its side has gone: the connection closes, and what runs for it is cancelled.
+        // Sets up every connection alike; what answers is made for each.
+        let pipeline = HTTP1Channel { _, _, _ in }
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            // A caller that has closed its side has gone: the connection closes at once.
             .childChannelOption(.allowRemoteHalfClosure, value: false)
-            .bind(0) { connections.setup(channel: $0, logger: logger) }
+            .bind(FileDescriptor.standardInput.rawValue) { pipeline.setup(channel: $0, logger: logger) }
+        let callers = Callers()
 
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { tasks in
                 do {
-                    try await listener.executeThenClose { inbound in
-                        for try await connection in inbound {
-                            tasks.addTask { await connections.handle(value: connection, logger: logger) }
+                    try await listener.executeThenClose { connections in
+                        for try await connection in connections {
+                            tasks.addTask {
+                                await callers.with(connection.channel) { caller in
+                                    await http(for: caller).handle(value: connection, logger: logger)
+                                }
+                            }
                         }
                     }
                 } catch {
@@ -45,7 +40,18 @@ struct HostServer<Responder: HTTPResponder>: Service where Responder.Context == 
                 }
             }
         } onGracefulShutdown: {
-            quiescing.initiateShutdown(promise: nil)
+            listener.channel.close(promise: nil)
+            callers.letGo()
+        }
+    }
+
+    private func http(for caller: Caller) -> HTTP1Channel {
+        HTTP1Channel { [responder, logger] request, writer, _ in
+            caller.beginsRequest()
+            defer { caller.hasAnswer() }
+            let context = HostContext(source: .init(caller: caller, logger: logger))
+            let response = try await responder.respond(to: request, context: context)
+            try await writer.write(response: response.head, body: response.body)
         }
     }
 }

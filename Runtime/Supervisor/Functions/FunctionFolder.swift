@@ -12,21 +12,23 @@ package struct FunctionFolder: Sendable {
     package let manifest: Result<FunctionManifest, ManifestError>
 
     /// Every function in `directory`, by folder name. Names that begin with a dot are being prepared and do not count.
-    /// - Parameter reserved: routes that no function can have.
-    package static func scan(_ directory: String, reserved: [Route]) -> [FunctionFolder] {
+    /// - Parameters:
+    ///   - reserved: routes that no function can have.
+    ///   - models: the model aliases there are.
+    package static func scan(_ directory: String, reserved: [Route], models: Set<String>) -> [FunctionFolder] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         let folders = names.filter { !$0.hasPrefix(".") }.sorted().map { "\(directory)/\($0)" }.filter(isDirectory)
         var owners = Dictionary(reserved.map { (claim($0), "Swiftlet itself") }) { $1 }
         return folders.map { path in
-            let manifest = Result { try read(path, owners: &owners) }
+            let manifest = Result { try read(path, models: models, owners: &owners) }
                 .mapError { $0 as? ManifestError ?? ManifestError(file: path, message: "\($0)") }
             return FunctionFolder(path: path, fingerprint: fingerprint(of: path), manifest: manifest)
         }
     }
 
     /// Reads the manifest and checks what it names: files that exist, a name and routes that no earlier folder has.
-    private static func read(_ path: String, owners: inout [String: String]) throws -> FunctionManifest {
-        let manifest = try FunctionManifest(folder: path)
+    private static func read(_ path: String, models: Set<String>, owners: inout [String: String]) throws -> FunctionManifest {
+        let manifest = try FunctionManifest(folder: path, models: models)
         let file = "\(path)/function.yaml"
         switch manifest.handler {
         case .program(let words) where words[0].contains("/"):

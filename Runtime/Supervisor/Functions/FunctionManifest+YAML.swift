@@ -2,8 +2,9 @@ import FoundationEssentials
 
 extension FunctionManifest {
     /// The manifest of the function in `folder`.
+    /// - Parameter models: the aliases there are.
     /// - Throws: ``ManifestError`` that names the file, the line and what to write there.
-    package init(folder: String) throws {
+    package init(folder: String, models: Set<String>) throws {
         let file = "\(folder)/function.yaml"
         guard let data = FileManager.default.contents(atPath: file) else {
             throw ManifestError(file: file, message: "cannot be read; a function's folder needs a function.yaml")
@@ -13,13 +14,14 @@ extension FunctionManifest {
             throw ManifestError(file: file, message: "is not UTF-8 text")
         }
         let defaultName = folder.split(separator: "/").last.map { $0.lowercased() } ?? ""
-        try self.init(yaml: text, file: file, defaultName: defaultName)
+        try self.init(yaml: text, file: file, defaultName: defaultName, knownModels: models)
     }
 
     /// - Parameters:
     ///   - file: the name that errors show.
     ///   - defaultName: the function's name where the text gives none.
-    package init(yaml text: String, file: String, defaultName: String) throws {
+    ///   - knownModels: the aliases there are.
+    package init(yaml text: String, file: String, defaultName: String, knownModels: Set<String>) throws {
         let reader = try YAMLReader(text, file: file)
         try reader.allow("name", "routes", "handler", "prompt", "script", "models", "environment", "scale", "limits")
 
@@ -56,6 +58,9 @@ extension FunctionManifest {
 
         script = try reader.text("script")
         models = try reader.list("models") ?? []
+        if let unknown = models.first(where: { !knownModels.contains($0) }) {
+            throw reader.failure("models", "names '\(unknown)', which is not in models.yaml (it has \(knownModels.sorted().joined(separator: ", ")))")
+        }
         if case .prompt = handler, models.isEmpty {
             throw reader.failure("models", "is missing: a prompt needs the model it is for, for example 'models: [chat]'")
         }

@@ -37,6 +37,7 @@ package struct FunctionPool {
         var idleSince: Instant?
         var hasAnswered = false
         var isStopping = false
+        var isLost = false
     }
 
     private let scale: FunctionManifest.Scale
@@ -95,6 +96,12 @@ package struct FunctionPool {
         return serve(at: now) + stopIdle(at: now)
     }
 
+    /// A granted request found nobody behind the worker's socket: its process has ended or is ending. It gets no more requests.
+    package mutating func lost(_ id: WorkerID, at now: Instant) -> [Action] {
+        workers[id]?.isLost = true
+        return release(id, answered: false, at: now)
+    }
+
     /// A worker's process ended, or could not be started.
     package mutating func exited(_ id: WorkerID, at now: Instant) -> [Action] {
         guard let worker = workers.removeValue(forKey: id) else { return [] }
@@ -145,7 +152,7 @@ package struct FunctionPool {
 
     /// The oldest worker with a free slot, so that the younger ones fall idle and stop when load falls.
     private func freeWorker() -> WorkerID? {
-        workers.filter { !$0.value.isStopping && $0.value.running < scale.concurrency }.keys.min()
+        workers.filter { !$0.value.isStopping && !$0.value.isLost && $0.value.running < scale.concurrency }.keys.min()
     }
 
     private mutating func startWorker(at now: Instant, _ actions: inout [Action]) -> WorkerID? {
@@ -161,7 +168,7 @@ package struct FunctionPool {
         var actions: [Action] = []
         for id in workers.keys.sorted(by: >) {
             let staying = workers.values.count { !$0.isStopping }
-            guard staying > minimum, let worker = workers[id], !worker.isStopping, worker.running == 0,
+            guard staying > minimum, let worker = workers[id], !worker.isStopping, !worker.isLost, worker.running == 0,
                 let since = worker.idleSince, since + idleTime <= now
             else { continue }
             workers[id]?.isStopping = true

@@ -67,6 +67,11 @@ package actor FunctionRunner {
         perform(pool.release(lease.worker, answered: answered, at: .now))
     }
 
+    /// The lease's worker could not be reached. The request was not sent, so it may be tried with another lease.
+    package func releaseLost(_ lease: Lease) {
+        perform(pool.lost(lease.worker, at: .now))
+    }
+
     private func abandon(_ id: FunctionPool.RequestID) {
         guard let waiter = waiters.removeValue(forKey: id) else { return }
         pool.abandon(id)
@@ -101,7 +106,10 @@ package actor FunctionRunner {
                 started.insert(worker)
                 launch(worker)
             case .stop(let worker):
-                processes[worker]?.task.cancel()
+                guard let process = processes[worker] else { continue }
+                // Some servers do not end while a connection is open.
+                environment.closeConnections(process.socket)
+                process.task.cancel()
             case .grant(let request, let worker):
                 let waited = start.map { $0.duration(to: .now) } ?? .zero
                 let lease = Lease(
@@ -147,7 +155,7 @@ package actor FunctionRunner {
     private func ended(_ worker: FunctionPool.WorkerID, _ ending: ChildProcess.Ending) {
         guard let process = processes.removeValue(forKey: worker) else { return }
         unlink(process.socket)
-        environment.workerEnded(process.socket)
+        environment.closeConnections(process.socket)
         if process.task.isCancelled {
             logger.debug("stopped worker \(worker) of \(manifest.name)")
         } else {

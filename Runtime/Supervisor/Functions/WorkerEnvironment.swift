@@ -7,18 +7,18 @@ import Wire
 struct WorkerEnvironment: Sendable {
     let state: StateDirectory
     let programs: Programs
-    /// Called with a worker's socket when its process has ended.
-    let workerEnded: @Sendable (_ socket: String) -> Void
+    /// Called with the socket of a worker that gets no more requests, because it ended or is about to.
+    let closeConnections: @Sendable (_ socket: String) -> Void
     private let serial = Serial()
 
     private final class Serial: Sendable {
         let next = Atomic<Int>(1)
     }
 
-    init(state: StateDirectory, programs: Programs, workerEnded: @escaping @Sendable (String) -> Void) {
+    init(state: StateDirectory, programs: Programs, closeConnections: @escaping @Sendable (String) -> Void) {
         self.state = state
         self.programs = programs
-        self.workerEnded = workerEnded
+        self.closeConnections = closeConnections
     }
 
     /// A number that no other worker of this run has.

@@ -12,7 +12,10 @@ package struct YAMLReader {
         do {
             root = try Yams.compose(yaml: text)
         } catch YamlError.parser(_, let problem, let mark, _), YamlError.scanner(_, let problem, let mark, _) {
-            throw ManifestError(file: file, line: mark.line, message: "not valid YAML: \(problem)")
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            let hasBrace = lines.indices.contains(mark.line - 1) && lines[mark.line - 1].contains("/{")
+            let hint = hasBrace ? "; put a route with braces in quotes: \"GET /items/{id}\"" : ""
+            throw ManifestError(file: file, line: mark.line, message: "not valid YAML: \(problem)\(hint)")
         } catch YamlError.duplicatedKeysInMapping(let names, _) {
             // The parser knows only where the mapping begins.
             let name = names.first ?? ""

@@ -1,4 +1,4 @@
-// Activations to tiles of signed bytes. Included by a build after simd.h; layout.h says how tiles lie.
+// Activations to tiles of signed bytes; layout.h says how tiles lie.
 
 /// Quantizes 32 numbers that are multiplied by `inverse`, puts them where the tile has them, and returns their sums of 16.
 INLINE void put_block(const float *x, float inverse, uint8_t *to, size_t width, int32_t sums[2]) {

@@ -24,15 +24,15 @@ package struct Passage: Hashable, Sendable {
             metadata: result["metadata"] ?? .null)
     }
 
-    /// As a response shows it. `index` is the number that the answer cites.
-    func source(index: Int) -> JSON {
+    /// As a response shows it. `index` is its place among the sources, from one.
+    package func source(index: Int) -> JSON {
         [
             "index": .integer(Int64(index)), "document": .string(document), "chunk": .integer(chunk), "text": .string(text),
             "score": .number(score), "metadata": metadata,
         ]
     }
 
-    /// The text on one line, as it stands behind its number.
+    /// The text on one line, as the model gets it.
     package var line: String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
 }
 
@@ -41,14 +41,14 @@ extension Passage {
     ///
     /// ```
     /// Context:
-    /// [1] Refunds are accepted within 30 days.
-    /// [2] Shipping takes 3 days.
+    /// Refunds are accepted within 30 days.
+    /// Shipping takes 3 days.
     ///
     /// Question: How long does shipping take?
     /// ```
     package static func grounded(_ messages: [JSON], in passages: [Passage]) -> [JSON] {
         guard let last = messages.lastIndex(where: { $0["role"] == "user" }), !passages.isEmpty else { return messages }
-        let lines = passages.enumerated().map { "[\($0 + 1)] \($1.line)\n" }.joined()
+        let lines = passages.map { "\($0.line)\n" }.joined()
         var messages = messages
         messages[last]["content"] = .string("Context:\n\(lines)\nQuestion: \(messages[last].contentText)")
         return messages
@@ -56,7 +56,7 @@ extension Passage {
 
     /// Those of `passages`, best first, that the model's context holds beside the conversation and room for an answer.
     /// All, where the model does not say how much it holds.
-    static func fitting(_ passages: [Passage], beside messages: [JSON], answer: Int?, _ model: Model) async throws -> [Passage] {
+    package static func fitting(_ passages: [Passage], beside messages: [JSON], answer: Int?, _ model: Model) async throws -> [Passage] {
         guard !passages.isEmpty, let limit = try await model.contextLength() else { return passages }
         // A turn's marks are some tokens; what the labels take is small beside what is left free for the answer.
         let said = try await model.tokenize(messages.map(\.contentText).joined(separator: "\n")).count + 16 * messages.count
@@ -70,7 +70,7 @@ extension Passage {
     /// - Parameter lengths: of the passages' lines, in tokens.
     /// - Parameter room: for all of them, in tokens.
     package static func select(_ passages: [Passage], lengths: [Int], room: Int) -> [Passage] {
-        let label = 6  // "[1] " and a line end
+        let label = 2  // a line end, and what a word may cost more at a line's start
         var left = room
         let chosen = zip(passages, lengths).filter { _, length in
             guard length + label <= left else { return false }
@@ -84,20 +84,4 @@ extension Passage {
         if let end = best.text.lastIndex(of: " ") { best.text.removeSubrange(end...) }
         return [best]
     }
-}
-
-/// The numbers from 1 to `count` that `text` cites as `[1]` or `[1, 2]`, in the order of their first mention.
-package func citations(in text: String, count: Int) -> [Int] {
-    var cited: [Int] = []
-    var rest = text[...]
-    while let open = rest.firstIndex(of: "[") {
-        rest = rest[rest.index(after: open)...]
-        let inside = rest.prefix { $0 != "]" && $0 != "[" }
-        guard inside.endIndex < rest.endIndex, rest[inside.endIndex] == "]" else { continue }
-        for part in inside.split(whereSeparator: { $0 == "," || $0 == " " }) {
-            guard let number = Int(part) else { break }
-            if (1...max(1, count)).contains(number), count > 0, !cited.contains(number) { cited.append(number) }
-        }
-    }
-    return cited
 }

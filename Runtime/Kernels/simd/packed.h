@@ -1,5 +1,4 @@
-// Products with packed weights, on vectors of 16 rows: a build includes this file after simd.h and its own dot4 and dot2.
-// layout.h says how things lie.
+// Products with packed weights, on vectors of 16 rows; layout.h says how things lie.
 //
 // The bytes' products are exact in 32-bit integers. What follows them is one chain of fused multiply-adds per row and token,
 // from the first column to the last: the same bits in every build, for every width of tile and wherever chunks end.

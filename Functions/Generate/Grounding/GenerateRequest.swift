@@ -73,7 +73,7 @@ package struct Retrieval: Hashable, Sendable {
     }
 
     /// Asks the function that keeps the documents; best first.
-    func passages(for question: String, _ context: Context) async throws -> [Passage] {
+    package func passages(for question: String, _ context: Context) async throws -> [Passage] {
         let found = try await context.invoke(
             "POST", "/retrieve", ["collection": .string(collection), "query": .string(question), "top_k": .integer(topK)])
         return (found["results"]?.array ?? []).compactMap { Passage($0) }

@@ -1,0 +1,44 @@
+// Norms and activation functions.
+
+/// Σ (x - mean)²
+INLINE float square_sum(const float *x, size_t count, float mean) {
+    floats sums = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        floats difference = load(x + i) - mean;
+        sums = fma16(difference, difference, sums);
+    }
+    float sum = sum16(sums);
+    for (; i < count; i++) sum += (x[i] - mean) * (x[i] - mean);
+    return sum;
+}
+
+static void rms_norm(const float *x, const float *weight, size_t width, float epsilon, float *out) {
+    float scale = 1 / sqrtf(square_sum(x, width, 0) / (float)width + epsilon);
+    for (size_t i = 0; i < width; i++) out[i] = x[i] * scale * weight[i];
+}
+
+static void layer_norm(const float *x, const float *weight, const float *bias, size_t width, float epsilon, float *out) {
+    floats sums = 0;
+    size_t i = 0;
+    for (; i + LANES <= width; i += LANES) sums += load(x + i);
+    float sum = sum16(sums);
+    for (; i < width; i++) sum += x[i];
+    float mean = sum / (float)width, scale = 1 / sqrtf(square_sum(x, width, mean) / (float)width + epsilon);
+    for (i = 0; i < width; i++) out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+}
+
+INLINE floats silu16(floats x) { return x / (1.0f + exp16(-x)); }
+INLINE floats gelu16(floats x) { return 0.5f * x * (1.0f + erf16(x * (float)M_SQRT1_2)); }
+
+static void silu_multiply(float *gate, const float *up, size_t count) {
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) put(gate + i, silu16(load(gate + i)) * load(up + i));
+    if (i < count) put_part(gate + i, silu16(load_part(gate + i, count - i)) * load_part(up + i, count - i), count - i);
+}
+
+static void gelu(float *x, size_t count) {
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) put(x + i, gelu16(load(x + i)));
+    if (i < count) put_part(x + i, gelu16(load_part(x + i, count - i)), count - i);
+}

@@ -1,0 +1,182 @@
+"""The model host by itself: who may call it, what it bills, and how it ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from host import DEMO_MODEL, Host, uuid7
+from swiftlet import LONG, eventually
+
+SHORT = {"model": "chat", "prompt": "Once upon a time", "max_tokens": 3}
+
+
+@pytest.fixture
+def make_host(tmp_path):
+    made = []
+
+    def make(*options: str) -> Host:
+        made.append(Host(tmp_path, DEMO_MODEL, *options))
+        return made[-1]
+
+    yield make
+    for host in made:
+        host.end()
+
+
+@pytest.fixture
+def host(make_host):
+    return make_host()
+
+
+# Who may call it
+
+
+@pytest.mark.parametrize("token", [
+    lambda host: "", lambda host: "x", lambda host: "x.y", lambda host: host.token(secret=os.urandom(32)),
+    lambda host: host.token(seconds=-1), lambda host: host.token(models=["embed"]), lambda host: host.token() + "A",
+], ids=["none", "no token", "nonsense", "another system's", "expired", "another model's", "longer"])
+def test_who_may_not_call(host, token):
+    status, answer = host.post("/v1/completions", SHORT, token(host))
+    assert status == 401 and answer["error"]["code"] == "invalid_api_key"
+
+
+def test_an_invocation_that_nobody_reserved_gets_no_answer(host):
+    status, answer = host.post("/v1/completions", SHORT, host.token(uuid7()))
+    assert status == 503 and "choices" not in answer
+    events = host.stream(SHORT, host.token(uuid7())).rest()
+    assert "error" in json.loads(events[-1]) and "[DONE]" not in events
+
+
+# What it bills
+
+
+def test_a_call_is_billed_before_its_end_is_sent(host):
+    invocation = host.reserve()
+    stream = host.stream(LONG, host.token(invocation))
+    while (event := json.loads(stream.event()))["choices"][0]["finish_reason"] is None:
+        pass
+    assert event["choices"][0]["finish_reason"] == "length"
+    assert host.billed(invocation) == [(LONG["max_tokens"], "length")]
+    assert stream.rest() == ["[DONE]"]
+
+
+def test_an_answer_that_cannot_be_billed_has_no_end(host):
+    invocation = host.reserve()
+    stream = host.stream(LONG, host.token(invocation))
+    assert stream.event()
+    host.ledger.execute("DELETE FROM invocations WHERE id = ?", (invocation,))
+    events = stream.rest()
+    assert "error" in json.loads(events[-1]) and "[DONE]" not in events
+    assert all(json.loads(event)["choices"][0]["finish_reason"] is None for event in events[:-1])
+
+
+def test_a_ledger_that_is_locked_for_a_while_is_waited_for(host):
+    token = host.token()
+    host.ledger.execute("BEGIN IMMEDIATE")
+    connection = host.send(SHORT, token)
+    connection.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        connection.recv(1)
+    host.ledger.execute("ROLLBACK")
+    connection.settimeout(30)
+    assert connection.recv(16).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("leave", [
+    lambda sock: sock.close(), lambda sock: sock.shutdown(socket.SHUT_RDWR), lambda sock: sock.shutdown(socket.SHUT_WR),
+], ids=["close", "shutdown", "shutdown of one side"])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_who_hangs_up_pays_for_what_was_made(host, leave, streamed):
+    # Several at once, for otherwise this model would be through before anybody could hang up.
+    invocations = [host.reserve() for _ in range(8)]
+    connections = [host.send(LONG | {"stream": streamed}, host.token(invocation)) for invocation in invocations]
+    time.sleep(0.1)
+    for connection in connections:
+        leave(connection)
+    for invocation in invocations:
+        tokens, reason = eventually(lambda: host.billed(invocation), within=1, what="the bill")[0]
+        assert reason == "cancelled" and tokens < LONG["max_tokens"]
+    assert host.post("/v1/completions", SHORT, host.token())[0] == 200
+
+
+def test_the_deadline_ends_an_answer(host):
+    invocation = host.reserve()
+    # Others keep the host busy, so that the answer takes longer than it may.
+    others = [host.send(LONG, host.token()) for _ in range(8)]
+    status, answer = host.post("/v1/completions", LONG, host.token(invocation, seconds=0.2))
+    assert status == 504 and answer["error"]["code"] == "timeout"
+    assert host.billed(invocation)[0][1] == "cancelled"
+    for other in others:
+        other.close()
+
+
+def test_a_connection_serves_many_requests(host):
+    connection = host.connection()
+    for n in range(4):
+        connection.request(
+            "POST", "/v1/completions", json.dumps(SHORT | {"stream": n % 2 == 0}), {"Authorization": f"Bearer {host.token()}"})
+        first = connection.sock
+        assert connection.getresponse().read()
+        assert connection.sock is first
+
+
+def test_a_request_that_is_cut_off_harms_nobody(host):
+    for head in (b"POST /v1/completions HTTP/1.1\r\n", b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{", b"\0\r\n\r\n"):
+        connection = host.connection().sock
+        connection.sendall(head.replace(b"Host: x", f"Authorization: Bearer {host.token()}\r\nHost: x".encode()))
+        connection.close()
+    assert host.post("/v1/completions", SHORT, host.token())[0] == 200
+    assert " error " not in (host.folder / "host.log").read_text()
+
+
+# How it ends
+
+
+def test_a_stop_sends_a_slow_reader_everything(host):
+    invocations = [host.reserve() for _ in range(8)]
+    streams = [host.stream(LONG, host.token(invocation)) for invocation in invocations]
+    idle = host.connection()
+    for stream in streams:
+        assert stream.event()
+    host.process.send_signal(signal.SIGTERM)
+    # Who has no request is let go at once; who comes now waits for the next host.
+    assert idle.sock.recv(1) == b""
+    late = host.send(SHORT, host.token())
+    late.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        late.recv(1)
+    # By now every answer is complete, far more than a socket holds.
+    eventually(lambda: all(host.billed(invocation) for invocation in invocations), within=10, what="the bills")
+    for stream in streams:
+        assert stream.rest()[-1] == "[DONE]"
+    assert host.process.wait(timeout=5) == 0
+
+
+def test_a_stop_that_cannot_wait_bills_what_was_made(make_host):
+    host = make_host("--drain-timeout", "0")
+    invocations = [host.reserve() for _ in range(8)]
+    streams = [host.stream(LONG, host.token(invocation)) for invocation in invocations]
+    for stream in streams:
+        assert stream.event()
+    host.process.send_signal(signal.SIGTERM)
+    assert host.process.wait(timeout=5) == 0
+    for invocation in invocations:
+        tokens, reason = host.billed(invocation)[0]
+        assert reason == "cancelled" and 0 < tokens < LONG["max_tokens"]
+
+
+@pytest.mark.parametrize("stdin", [subprocess.DEVNULL, subprocess.PIPE])
+def test_it_needs_a_listening_socket(host, stdin):
+    done = subprocess.run(host.arguments(DEMO_MODEL), stdin=stdin, capture_output=True, text=True)
+    assert done.returncode != 0 and "listening socket" in done.stderr
+
+
+@pytest.mark.parametrize("model", ["/nowhere.gguf", __file__])
+def test_it_says_what_is_wrong_with_a_model(host, model):
+    done = subprocess.run(host.arguments(model), stdin=host.listener, capture_output=True, text=True)
+    assert done.returncode == 1 and model in done.stderr
