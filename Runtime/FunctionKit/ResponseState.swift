@@ -1,9 +1,17 @@
 /// How far a response has come, and what each step puts on the wire: CGI's header lines (RFC 3875, section 6), then the body.
 struct ResponseState: Sendable {
     struct Head: Sendable {
-        var status = 200
-        var contentType = "text/plain; charset=utf-8"
-        var headers: [String: String] = [:]
+        var status: Int
+        var contentType: String
+        var headers: [String: String]
+        /// Where it is known before the first write.
+        fileprivate(set) var contentLength: Int?
+
+        init(status: Int = 200, contentType: String = "text/plain; charset=utf-8", headers: [String: String] = [:]) {
+            self.status = status
+            self.contentType = contentType
+            self.headers = headers
+        }
     }
 
     /// What goes to the client.
@@ -43,7 +51,12 @@ struct ResponseState: Sendable {
         }
     }
 
+    /// A response whose first write is its last tells its length.
     mutating func finish(after bytes: [UInt8] = []) throws -> Output {
+        if phase == .waiting {
+            head = head ?? Head()
+            head?.contentLength = bytes.count
+        }
         var output = try write(bytes)
         phase = .finished
         output.end = .complete
@@ -81,8 +94,12 @@ struct ResponseState: Sendable {
 
 extension ResponseState.Head {
     var text: String {
-        let fields = headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\r\n" }
-        return "Status: \(status)\r\nContent-Type: \(contentType)\r\n\(fields.joined())\r\n"
+        var fields = [("Status", "\(status)"), ("Content-Type", contentType)]
+        if let contentLength, status != 204, status != 304 { fields.append(("Content-Length", "\(contentLength)")) }
+        // Each accept thread holds one connection and there are as many as requests at once, so the gateway may keep them all.
+        fields.append(("X-Swiftlet-Keep-Connection", "yes"))
+        fields += headers.sorted { $0.key < $1.key }
+        return fields.map { "\($0.0): \($0.1)\r\n" }.joined() + "\r\n"
     }
 }
 

@@ -50,9 +50,10 @@ def no_zombie_stays(system: System) -> None:
 
 
 def test_a_host_killed_in_mid_stream(system):
+    next_call_works(system)
+    victim = host(system)
     stream = system.stream("/v1/completions", LONG)
     assert stream.event()
-    victim = host(system)
     with held(victim):
         victim.kill()
         assert ends_in_an_error(stream)
@@ -65,9 +66,10 @@ def test_a_host_killed_in_mid_stream(system):
 def test_a_host_killed_in_mid_stream_raises_in_openais_client(system, client):
     options = dict(LONG)
     extra = {"ignore_eos": options.pop("ignore_eos")}
+    next_call_works(system)
+    victim = host(system)
     stream = client.completions.create(**options, extra_body=extra, stream=True)
     next(stream)
-    victim = host(system)
     with held(victim):
         victim.kill()
         with pytest.raises((openai.APIError, httpx2.TransportError)):
@@ -90,11 +92,12 @@ def test_a_host_killed_before_it_answers(system):
 
 
 def test_a_worker_killed_in_mid_stream(system):
+    next_call_works(system)
+    workers, working = system.processes("generate"), host(system)
+    assert workers
     stream = system.stream("/v1/completions", LONG)
     assert stream.event()
-    workers = system.processes("generate")
-    assert workers
-    with held(host(system)):
+    with held(working):
         for worker in workers:
             worker.kill()
         assert ends_in_an_error(stream)
@@ -116,13 +119,13 @@ def test_workers_killed_while_idle_are_replaced(system):
 
 
 def test_clients_that_hang_up_stop_the_host_and_pay_for_what_was_made(system):
-    # Several at once, for otherwise this model would be through before anybody could hang up.
-    streams = [system.stream("/v1/completions", LONG) for _ in range(8)]
-    for stream in streams:
-        assert stream.event()
+    # Each is left at its first event, for this model is soon through.
+    streams = []
+    for _ in range(8):
+        streams.append(system.stream("/v1/completions", LONG))
+        assert streams[-1].event()
+        streams[-1].hang_up()
     working = host(system)
-    for stream in streams:
-        stream.hang_up()
     time.sleep(0.2)
     ticks = working.cpu_ticks
     time.sleep(0.5)

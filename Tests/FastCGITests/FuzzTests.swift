@@ -9,8 +9,10 @@ import Testing
 @Suite struct FuzzTests {
     @Test func aResponderSurvivesMutatedRequests() throws {
         let recorded = try fixture("nginx-post.bin")
-        let seeds = [Array(recorded.readableBytesView), get("/a", id: 3) + get("/b", keepConnection: false), bytes(9, id: 0, pairs(["FCGI_MPXS_CONNS": ""])) + begin()]
-            + ResponderStateTests.malformed.map(\.wire).filter { $0.count < 2000 }
+        let seeds = [
+            Array(recorded.readableBytesView), get("/a", id: 3) + get("/b", keepConnection: false),
+            bytes(9, id: 0, pairs(["FCGI_MPXS_CONNS": ""])) + begin(),
+        ] + ResponderStateTests.malformed.map(\.wire).filter { $0.count < 2000 }
         var generator = SeededGenerator(state: 1)
         var outcomes = (served: 0, refused: 0)
         var limits = FastCGIResponderState.Limits()

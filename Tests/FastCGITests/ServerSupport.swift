@@ -28,14 +28,18 @@ struct ChannelContext: RequestContext {
 
 /// Runs `body` while a Hummingbird application serves FastCGI on a unix socket.
 func withServer(
-    _ router: Router<ChannelContext>, logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+    _ router: Router<ChannelContext>, logger: Logger = silent,
     _ body: (_ path: String, _ services: ServiceGroup) async throws -> Void
 ) async throws {
     try await withSocketPath { path in
         let running = Signal()
         let application = Application(
             router: router, server: .fastCGI(), configuration: .init(address: .unixDomainSocket(path: path)),
-            onServerRunning: { _ in running.send() }, logger: logger)
+            onServerRunning: { _ in
+                // For nginx, whose workers run as another user.
+                try? FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: path)
+                running.send()
+            }, logger: logger)
         let services = ServiceGroup(configuration: .init(services: [application], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await services.run() }
@@ -46,15 +50,20 @@ func withServer(
     }
 }
 
-func connect(_ path: String, logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })) async throws -> FastCGIConnection {
+let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+
+func connect(_ path: String, logger: Logger = silent) async throws -> FastCGIConnection {
     try await FastCGIConnection.connect(
         unixSocketPath: path, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(5), logger: logger)
 }
 
+typealias PeerInbound = NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+typealias PeerOutbound = NIOAsyncChannelOutboundWriter<ByteBuffer>
+
 /// A peer that writes any bytes it likes.
 func withPeer(
     _ path: String,
-    _ body: (_ inbound: inout NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, _ channel: any Channel) async throws -> Void
+    _ body: (_ inbound: inout PeerInbound, _ outbound: PeerOutbound, _ channel: any Channel) async throws -> Void
 ) async throws {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .channelOption(.allowRemoteHalfClosure, value: true)
@@ -69,7 +78,7 @@ func withPeer(
     }
 }
 
-extension NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator {
+extension PeerInbound {
     /// Everything up to the record that ends a request, as types and contents, by the letter of §3.3; or up to the connection's end.
     mutating func records() async throws -> [(kind: UInt8, content: String)] {
         var received: [UInt8] = []

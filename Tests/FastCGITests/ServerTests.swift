@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import NIOEmbedded
 import ServiceLifecycle
 import Synchronization
 import Testing
@@ -161,7 +162,8 @@ extension FastCGIResponse {
         }
         try await withServer(router) { path, _ in
             try await withPeer(path) { _, outbound, _ in
-                try await outbound.write(ByteBuffer(bytes: begin() + parameters(method: "POST", uri: "/collect", ["CONTENT_LENGTH": "4"]) + bytes(5, [65, 66])))
+                let upload = parameters(method: "POST", uri: "/collect", ["CONTENT_LENGTH": "4"])
+                try await outbound.write(ByteBuffer(bytes: begin() + upload + bytes(5, [65, 66])))
             }
             await done.wait()
             #expect(outcome.withLock { $0 } == "FastCGIRequestAborted")
@@ -333,6 +335,14 @@ extension FastCGIResponse {
                 #expect(try await text == "done")
             }
         }
+    }
+
+    /// As a server does that is cancelled between accepting a connection and handling it.
+    @Test func aConnectionThatIsDroppedIsClosed() async throws {
+        let channel = NIOAsyncTestingChannel()
+        let server = FastCGIChannel { _, _, _ in }
+        _ = try await channel.eventLoop.flatSubmit { server.setup(channel: channel, logger: silent) }.get()
+        try await channel.closeFuture.get()
     }
 
     @Test func theSocketTakesThePermissionsItIsGiven() async throws {

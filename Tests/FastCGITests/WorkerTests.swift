@@ -7,27 +7,19 @@ import Synchronization
 import Testing
 
 /// Runs a FastCGI program with its listening socket as file descriptor 0, as §2.2 has it, for the time of `body`.
-func withWorker(_ command: [String], _ body: (_ path: String, _ worker: Process) async throws -> Void) async throws {
+func withWorker(_ command: [String], _ body: (_ path: String, _ worker: Command) async throws -> Void) async throws {
     try await withSocketPath { path in
         let listener = try listen(path)
-        let worker = Process()
-        worker.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        worker.arguments = command
-        worker.standardInput = FileHandle(fileDescriptor: listener)
-        worker.environment = ProcessInfo.processInfo.environment.merging(["PHP_FCGI_CHILDREN": "0"]) { $1 }
-        worker.standardOutput = FileHandle.nullDevice
-        worker.standardError = FileHandle.nullDevice
-        try worker.run()
+        let worker = try Command(command, input: listener)
         Glibc.close(listener)
-        // SIGTERM would not reach it: threads of the concurrency runtime block signals, and processes inherit that.
-        defer { kill(worker.processIdentifier, SIGKILL) }
+        defer { worker.kill() }
         try await body(path, worker)
     }
 }
 
 /// A blocking unix socket that listens.
 func listen(_ path: String, backlog: Int32 = 16) throws -> Int32 {
-    let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
@@ -42,22 +34,11 @@ private func fixturePath(_ name: String) throws -> String {
     try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil)).appendingPathComponent(name).path
 }
 
-private func succeeds(_ command: String) -> Bool {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", command]
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    guard (try? process.run()) != nil else { return false }
-    process.waitUntilExit()
-    return process.terminationStatus == 0
-}
-
 /// The client against workers that other people wrote.
 @Suite(.timeLimit(.minutes(2))) struct WorkerTests {
     @Test(.enabled(if: succeeds("php-cgi -v")), arguments: [0, 1, 65_535, 65_536, 10_000_000])
     func php(count: Int) async throws {
-        try await withWorker(["php-cgi"]) { path, _ in
+        try await withWorker(["PHP_FCGI_CHILDREN=0", "php-cgi"]) { path, _ in
             let connection = try await connect(path)
             let sent = pattern(count)
             for _ in 0..<2 {
@@ -103,7 +84,7 @@ private func succeeds(_ command: String) -> Bool {
     @Test(.enabled(if: succeeds("echo '#include <fcgiapp.h>' | cc -E -"))) func libfcgi() async throws {
         let source = try fixturePath("worker.c")
         try await withSocketPath { program in
-            try #require(succeeds("cc -o '\(program)' '\(source)' -lfcgi"))
+            try #require(await Command(["cc", "-o", program, source, "-lfcgi"]).ended() == 0)
             try await withWorker([program]) { path, worker in
                 let connection = try await connect(path)
                 for count in [0, 1, 65_535, 65_536, 10_000_000] {
@@ -132,9 +113,8 @@ private func succeeds(_ command: String) -> Bool {
                 // A body that the worker does not read, small and large. The small one may be sent whole.
                 for count in [1, 1000, 100_000, 10_000_000] {
                     let connection = try await connect(path)
-                    let text = try await connection.execute(FastCGIRequest(.post, "/unread", length: count), body: pieces(pattern(count), of: 50_000)) {
-                        try await $0.collect().text
-                    }
+                    let request = FastCGIRequest(.post, "/unread", length: count)
+                    let text = try await connection.execute(request, body: pieces(pattern(count), of: 50_000)) { try await $0.collect().text }
                     #expect(text == "/unread")
                     connection.close()
                 }
@@ -155,7 +135,7 @@ private func succeeds(_ command: String) -> Bool {
                 try await expectError(.notUsable) {
                     try await last.execute(FastCGIRequest(.get, "/crash"), body: nothing) { _ = try await $0.collect() }
                 }
-                worker.waitUntilExit()
+                await worker.ended()
             }
         }
     }

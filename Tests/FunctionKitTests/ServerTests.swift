@@ -28,7 +28,11 @@ private struct Broken: Error {}
                 "SWIFTLET_DEADLINE": "\(Int(Date.now.timeIntervalSince1970 * 1000) + 60000)",
             ], body: #"{"a":1}"#)
             let reply = await client.reply()
-            #expect(reply.head == ["Status": "201", "Content-Type": "text/plain; charset=utf-8", "X-Kind": "test"])
+            #expect(
+                reply.head == [
+                    "Status": "201", "Content-Type": "text/plain; charset=utf-8", "Content-Length": "5", "X-Kind": "test",
+                    "X-Swiftlet-Keep-Connection": "yes",
+                ])
             #expect(reply.text == "done\n")
             #expect(reply.applicationStatus == 0)
         }
@@ -192,7 +196,7 @@ private struct Broken: Error {}
         } _: { path in
             let client = try FastCGIClient(to: path)
             for uri in ["/waiting", "/begun"] {
-                client.send(["REQUEST_URI": uri, "SWIFTLET_DEADLINE": "\(Int(Date.now.timeIntervalSince1970 * 1000) + 100)"])
+                client.send(["REQUEST_URI": uri, "SWIFTLET_DEADLINE": "\(Int(Date.now.timeIntervalSince1970 * 1000) + 1000)"])
                 let reply = await client.reply()
                 #expect(reply.status == (uri == "/begun" ? 200 : 504))
                 #expect(reply.applicationStatus == (uri == "/begun" ? 1 : 0))

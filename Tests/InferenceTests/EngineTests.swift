@@ -183,7 +183,7 @@ import Testing
         let engine = try engine(sequences: 1)
         let generations = try (0..<50).map { _ in try engine.generate(endless(127)) }
         let score = Task { try await engine.score(Self.prompts[9]) }
-        while engine.load.running == 0 { await Task.yield() }
+        for await _ in generations[0].events { break }
         engine.shutdown()
         engine.shutdown()
         let reasons = await reasons(of: generations)
@@ -272,14 +272,13 @@ import Testing
         }
         #expect(expected.allSatisfy { abs($0.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5 })
         let task = Task { try await engine.embed(Array(repeating: texts[50], count: 20_000)) }
-        while engine.load.running == 0 { await Task.yield() }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
     }
 
     /// The load is written after the answers have ended. The suite's time limit ends a wait in vain.
     private func drained(_ engine: Engine) async {
-        while engine.load.running + engine.load.waiting > 0 { await Task.yield() }
+        while engine.load.running + engine.load.waiting > 0 { try? await Task.sleep(for: .milliseconds(1)) }
     }
 
     /// An answer that goes on to `count` tokens: at this seed the model does not end it.

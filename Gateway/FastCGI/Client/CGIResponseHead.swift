@@ -62,11 +62,11 @@ package struct CGIResponseHeadParser {
                 let name = HTTPField.Name(String(decoding: line[..<colon], as: UTF8.self)),
                 case let value = line[(colon + 1)...].trimmingBlanks, HTTPField.isValidValue(value)
             else {
-                throw malformed("a line of the response's head is not a header field: \"\(String(decoding: line.prefix(80), as: UTF8.self))\"")
+                throw malformed("a line of the response's head is not a header field", line)
             }
             if name == statusName {
                 guard status == nil, let parsed = parseStatus(value) else {
-                    throw malformed("the response's Status is not one code of three digits: \"\(String(decoding: value.prefix(80), as: UTF8.self))\"")
+                    throw malformed("the response's Status is not one code of three digits", value)
                 }
                 status = parsed
             } else {
@@ -90,8 +90,9 @@ package struct CGIResponseHeadParser {
 
     private static let tooLong = malformed("the response's head is longer than \(longestHead) bytes")
 
-    private static func malformed(_ message: String) -> FastCGIConnectionError {
-        FastCGIConnectionError(.malformedResponse, message)
+    private static func malformed(_ message: String, _ line: ByteBufferView? = nil) -> FastCGIConnectionError {
+        let quoted = line.map { ": \"\(String(decoding: $0.prefix(80), as: UTF8.self))\"" }
+        return FastCGIConnectionError(.malformedResponse, message + (quoted ?? ""))
     }
 }
 

@@ -2,7 +2,7 @@ import NIOCore
 
 /// One record of the FastCGI 1.0 specification, §3.3 "Records", without its padding, which exists only on the wire.
 package struct FastCGIRecord: Hashable, Sendable {
-    /// The record types of §8 "Types and Constants". Numbers outside of 1…11 are representable, because §4.2 asks for an answer to them.
+    /// The record types of §8 "Types and Constants". Others than 1…11 are representable, because §4.2 asks for an answer.
     package struct Kind: RawRepresentable, Hashable, Sendable {
         package let rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }

@@ -3,6 +3,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTPTypes
+import Synchronization
 
 /// A Hummingbird server's connection that speaks FastCGI 1.0 in the role of a responder, in the place of `HTTP1Channel`:
 /// routers, middleware and streaming bodies work as they do over HTTP.
@@ -16,8 +17,6 @@ import NIOHTTPTypes
 ///     onServerRunning: { _ in /* chmod(path, 0o660) */ })
 /// ```
 package struct FastCGIChannel: HTTPChannelHandler {
-    package typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
-
     package struct Configuration: Sendable {
         package var limits = FastCGIResponderState.Limits()
         /// How long a connection that we close waits for the peer to close it too.
@@ -34,20 +33,45 @@ package struct FastCGIChannel: HTTPChannelHandler {
         self.configuration = configuration
     }
 
-    package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+    package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<FastCGIServerConnection> {
         channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandlers([
                 ByteToMessageHandler(FastCGIRecordDecoder()),
                 FastCGIRecordEncoder(),
                 FastCGIServerHandler(limits: configuration.limits, lingerTimeout: configuration.lingerTimeout, logger: logger),
             ])
-            return try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+            return try FastCGIServerConnection(
+                NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
         }
     }
 
-    package func handle(value: Value, logger: Logger) async {
-        await handleHTTP(asyncChannel: value, logger: logger)
+    package func handle(value connection: FastCGIServerConnection, logger: Logger) async {
+        await handleHTTP(asyncChannel: connection.take(), logger: logger)
+    }
+}
+
+/// A connection on its way from the listener to `handle`.
+///
+/// A server that is cancelled drops the connections that it has accepted but not yet begun to handle, and a
+/// `NIOAsyncChannel` that was never executed ends the process. So this executes it in the end.
+package final class FastCGIServerConnection: ServerChildChannelValue {
+    private let asyncChannel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+    private let isTaken = Atomic(false)
+
+    fileprivate init(_ asyncChannel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>) {
+        self.asyncChannel = asyncChannel
+    }
+
+    deinit {
+        if isTaken.load(ordering: .acquiring) { return }
+        Task { [asyncChannel] in try await asyncChannel.executeThenClose { _, _ in } }
+    }
+
+    package var channel: any Channel { asyncChannel.channel }
+
+    fileprivate func take() -> NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart> {
+        isTaken.store(true, ordering: .releasing)
+        return asyncChannel
     }
 }
 

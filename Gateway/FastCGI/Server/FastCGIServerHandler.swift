@@ -45,8 +45,11 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
                 if thenClose { linger(context: context) }
             case .abort(let record):
                 endInput(context: context)
-                context.writeAndFlush(wrapOutboundOut(record), promise: nil)
-                linger(context: context)
+                phase = .closed
+                let channel = context.channel
+                let written = context.eventLoop.makePromise(of: Void.self)
+                written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+                context.writeAndFlush(wrapOutboundOut(record), promise: written)
             }
         } catch {
             fail(error, context: context)
@@ -64,12 +67,6 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
         case ChannelEvent.inputClosed:
             if case .lingering(isOutputClosed: false) = phase { break }
             close(context: context)
-        case ChannelEvent.outputClosed:
-            guard case .lingering = phase else { break }
-            phase = .lingering(isOutputClosed: true)
-            let channel = context.channel
-            let timeout = context.eventLoop.scheduleTask(in: lingerTimeout) { channel.close(promise: nil) }
-            channel.closeFuture.whenComplete { _ in timeout.cancel() }
         case is ChannelShouldQuiesceEvent:
             state.drain()
             if case .open = phase, !state.hasRequest { linger(context: context) }
@@ -116,15 +113,18 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
         }
     }
 
-    /// The application closes: in mid-response because it failed, which the Web server shall see as a connection that
-    /// breaks off; otherwise when it has served its last request here.
+    /// The application closes. `.output`: it has served its last request here, or has failed in mid-response; then it
+    /// closes `.all`, which must wait for what was written. `.input`: its task was cancelled.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         switch (mode, phase) {
-        case (.output, .open) where !state.hasRequest:
+        case (.output, .open):
+            if state.hasRequest { breakOff(context: context) }
             linger(context: context)
             promise?.succeed()
         case (.output, .lingering):
             promise?.succeed()
+        case (.all, .lingering):
+            context.channel.closeFuture.cascade(to: promise)
         default:
             phase = .closed
             context.close(promise: promise)
@@ -133,10 +133,26 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
 
     // MARK: Endings
 
+    /// Makes a response that has failed look like that. Without buffering, nginx takes the connection's end for the
+    /// response's; but it breaks off the client's connection at a record that it does not expect. This one is harmless
+    /// to others (§4.2), and they miss FCGI_END_REQUEST.
+    private func breakOff(context: ChannelHandlerContext) {
+        let record = FastCGIRecord(.unknownType, requestID: 0, content: ByteBuffer(repeating: 0, count: 8))
+        context.writeAndFlush(wrapOutboundOut(record), promise: nil)
+    }
+
     private func linger(context: ChannelHandlerContext) {
         guard case .open = phase else { return }
         phase = .lingering(isOutputClosed: false)
-        context.close(mode: .output, promise: nil)
+        let outputClosed = context.eventLoop.makePromise(of: Void.self)
+        outputClosed.futureResult.assumeIsolated().whenComplete { result in
+            guard case .success = result else { return self.close(context: context) }
+            self.phase = .lingering(isOutputClosed: true)
+            let channel = context.channel
+            let timeout = context.eventLoop.scheduleTask(in: self.lingerTimeout) { channel.close(promise: nil) }
+            channel.closeFuture.whenComplete { _ in timeout.cancel() }
+        }
+        context.close(mode: .output, promise: outputClosed)
         context.read()
     }
 

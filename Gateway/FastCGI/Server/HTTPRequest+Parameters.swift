@@ -13,7 +13,7 @@ extension HTTPField.Name {
 }
 
 extension HTTPRequest {
-    /// The request that CGI parameters describe (RFC 3875 §4.1, and REQUEST_URI and REQUEST_SCHEME as nginx, Apache and lighttpd send them).
+    /// The request that CGI parameters describe (RFC 3875 §4.1, and REQUEST_URI and REQUEST_SCHEME as nginx sends them).
     ///
     /// HTTP_HOST becomes the authority and HTTP_* header fields, except for those about the connection; empty values
     /// count as absent, and names that HTTP does not allow are dropped.
