@@ -78,20 +78,20 @@ struct FunctionCall: Sendable {
                 await function.release(lease, answered: false)
                 throw error
             }
-            defer {
-                if keepsConnections || progress.value.keepsConnection {
-                    connections.giveBack(connection, to: lease.socket)
-                } else {
-                    connection.close()
-                }
-            }
+            let result: Result<Void, any Error>
             do {
-                try await body(connection)
-                return await function.release(lease, answered: true)
+                result = .success(try await body(connection))
             } catch {
-                await function.release(lease, answered: progress.value.httpStatus != nil)
-                throw error
+                result = .failure(error)
             }
+            // The connection before the lease: who gets the lease next finds it, and never opens more than the worker serves.
+            if keepsConnections || progress.value.keepsConnection {
+                connections.giveBack(connection, to: lease.socket)
+            } else {
+                connection.close()
+            }
+            await function.release(lease, answered: progress.value.httpStatus != nil)
+            return try result.get()
         }
     }
 

@@ -32,7 +32,7 @@ struct NewFunction: ParsableCommand {
         let parent = into ?? (kind == .swift ? "Functions" : state.directory.functions)
         let folder = "\(parent)/\(kind == .swift ? name.prefix(1).uppercased() + name.dropFirst() : name)"
         let manager = FileManager.default
-        guard !manager.fileExists(atPath: folder) else { throw ValidationError("\(folder) is there already.") }
+        guard !manager.fileExists(atPath: folder) else { throw CommandError("\(folder) is there already.") }
         let aside = "\(parent)/.\(name)-new"
         try? manager.removeItem(atPath: aside)
         try manager.createDirectory(atPath: aside, withIntermediateDirectories: true)

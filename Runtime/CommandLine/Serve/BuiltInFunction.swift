@@ -22,8 +22,9 @@ struct BuiltInFunction {
             let contents = (try? manager.contentsOfDirectory(atPath: "\(source)/\(folder)")) ?? []
             guard contents.contains("function.yaml") else { return nil }
             let name = folder.lowercased()
-            var files = Dictionary(
-                contents.filter { !$0.hasSuffix(".swift") }.map { ($0, "\(source)/\(folder)/\($0)") }) { $1 }
+            // Folders hold Swift, which is in the program.
+            let paths = contents.filter { !$0.hasSuffix(".swift") }.map { ($0, "\(source)/\(folder)/\($0)") }
+            var files = Dictionary(paths.filter { status($0.1)?.isFile == true }) { $1 }
             let program = "\(programs.folder)/\(name)"
             if files[name] == nil, access(program, X_OK) == 0 { files[name] = program }
             return BuiltInFunction(name: name, files: files)
@@ -31,6 +32,7 @@ struct BuiltInFunction {
     }
 
     /// Puts the function into `folder` unless the same is there already: prepared aside, then renamed, so that nobody sees half of it.
+    /// - Throws: ``CommandError`` that says what could not be written and why.
     func install(in folder: String) throws {
         let manager = FileManager.default
         let target = "\(folder)/\(name)"
@@ -39,11 +41,22 @@ struct BuiltInFunction {
         }
         let aside = "\(folder)/.\(name)-new"
         try? manager.removeItem(atPath: aside)
-        try manager.createDirectory(atPath: aside, withIntermediateDirectories: false)
-        for (file, source) in files { try manager.copyItem(atPath: source, toPath: "\(aside)/\(file)") }
-        _ = manager.createFile(atPath: "\(aside)/\(Self.marker)", contents: nil)
-        try? manager.removeItem(atPath: target)
-        try manager.moveItem(atPath: aside, toPath: target)
+        do {
+            try manager.createDirectory(atPath: aside, withIntermediateDirectories: false)
+            for (file, source) in files { try Self.copy(source, to: "\(aside)/\(file)") }
+            try Data().write(to: URL(filePath: "\(aside)/\(Self.marker)"))
+            try? manager.removeItem(atPath: target)
+            try manager.moveItem(atPath: aside, toPath: target)
+        } catch {
+            try? manager.removeItem(atPath: aside)
+            throw CommandError("The function '\(name)' cannot be installed in \(folder): \(error.reason). Check the disk's space and your rights there.")
+        }
+    }
+
+    /// Content and whether it is a program; owner and times are the copier's.
+    private static func copy(_ source: String, to target: String) throws {
+        try Data(contentsOf: URL(filePath: source)).write(to: URL(filePath: target))
+        guard chmod(target, access(source, X_OK) == 0 ? 0o755 : 0o644) == 0 else { throw CocoaError(.fileWriteNoPermission) }
     }
 
     private func isCurrent(at target: String) -> Bool {
@@ -53,9 +66,9 @@ struct BuiltInFunction {
         }
     }
 
-    private static func status(_ path: String) -> (size: Int, written: Int)? {
+    private static func status(_ path: String) -> (isFile: Bool, size: Int, written: Int)? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
-        return (Int(status.st_size), status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)
+        return (status.st_mode & S_IFMT == S_IFREG, Int(status.st_size), status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)
     }
 }

@@ -38,7 +38,7 @@ struct Serve: AsyncParsableCommand {
         _ = try ModelCatalog(of: directory)
         try StateLayout.prepare(directory)
         guard let lock = try LockFile(at: "\(directory.path)/serve.lock") else {
-            throw ValidationError("Another 'swiftlet serve' runs on \(directory.path). Stop it first, or use another --state.")
+            throw CommandError("Another 'swiftlet serve' runs on \(directory.path). Stop it first, or use another --state.")
         }
         try StateLayout.clearSockets(directory)
         for function in BuiltInFunction.all(beside: programs) { try function.install(in: directory.functions) }

@@ -8,7 +8,11 @@ enum StateLayout {
     static func prepare(_ state: StateDirectory) throws {
         let files = FileManager.default
         for folder in [state.path, state.functions, state.models, state.log, state.nginx] {
-            try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            do {
+                try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            } catch {
+                throw CommandError("The folder \(folder) cannot be made: \(error.reason). Choose a --state directory that you may write to.")
+            }
         }
         chmod(state.path, 0o700)
     }

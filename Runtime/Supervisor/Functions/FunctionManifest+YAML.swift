@@ -59,7 +59,8 @@ extension FunctionManifest {
         script = try reader.text("script")
         models = try reader.list("models") ?? []
         if let unknown = models.first(where: { !knownModels.contains($0) }) {
-            throw reader.failure("models", "names '\(unknown)', which is not in models.yaml (it has \(knownModels.sorted().joined(separator: ", ")))")
+            let known = knownModels.isEmpty ? "which names no model yet" : "which names \(knownModels.sorted().joined(separator: ", "))"
+            throw reader.failure("models", "names '\(unknown)', which is not in models.yaml, \(known)")
         }
         if case .prompt = handler, models.isEmpty {
             throw reader.failure("models", "is missing: a prompt needs the model it is for, for example 'models: [chat]'")
