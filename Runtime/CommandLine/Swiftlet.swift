@@ -7,5 +7,6 @@ struct Swiftlet: AsyncParsableCommand {
         abstract: "A serverless function runtime for language-model endpoints.",
         subcommands: [
             Serve.self, NewFunction.self, Functions.self, Models.self, Keys.self, Usage.self, NginxConfig.self, Tokenize.self, Score.self,
+            Bench.self,
         ])
 }

@@ -8,7 +8,8 @@ const swl_kernels *swl_kernels_named(const char *name) {
     __builtin_cpu_init();
     _Bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     _Bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                   __builtin_cpu_supports("avx512vnni");
     if (avx2 && strcmp(name, "avx2") == 0) return &swl_avx2_kernels;
     if (avx512 && strcmp(name, "avx512") == 0) return &swl_avx512_kernels;
 #endif

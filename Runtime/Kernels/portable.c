@@ -1,26 +1,10 @@
 // The reference: plain loops, sums in double precision. Runs everywhere; the other builds are tested against it.
 
-#include "blocks.h"
+#include "layout.h"
 #include "builds.h"
 
-#include <math.h>
-#include <string.h>
-
-static float half_to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023, bits;
-    if (exponent == 0) {
-        float magnitude = ldexpf((float)fraction, -24);
-        return sign ? -magnitude : magnitude;
-    }
-    bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static uint16_t float_to_half(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
+    uint32_t bits = bits_of_float(value);
     uint16_t sign = bits >> 16 & 0x8000;
     bits &= 0x7fffffff;
     if (bits > 0x7f800000) return sign | 0x7e00;
@@ -32,29 +16,31 @@ static uint16_t float_to_half(float value) {
 
 static float element(swl_type type, const uint8_t *row, size_t column) {
     const uint8_t *block;
-    uint16_t half;
     float value;
     switch (type) {
     case SWL_F32:
         memcpy(&value, row + column * 4, 4);
         return value;
     case SWL_F16:
-        memcpy(&half, row + column * 2, 2);
-        return half_to_float(half);
+        return half_to_float(load_half(row + column * 2));
+    case SWL_BF16:
+        return float_of_bits((uint32_t)load_half(row + column * 2) << 16);
     case SWL_Q8_0:
         block = row + column / BLOCK * Q8_0_BYTES;
-        memcpy(&half, block, 2);
-        return half_to_float(half) * (float)(int8_t)block[2 + column % BLOCK];
+        return half_to_float(load_half(block)) * (float)(int8_t)block[2 + column % BLOCK];
     case SWL_Q4_0:
         block = row + column / BLOCK * Q4_0_BYTES;
-        memcpy(&half, block, 2);
         uint8_t pair = block[2 + column % 16];
-        return half_to_float(half) * (float)((column % BLOCK < 16 ? pair & 15 : pair >> 4) - 8);
+        return half_to_float(load_half(block)) * (float)((column % BLOCK < 16 ? pair & 15 : pair >> 4) - 8);
+    case SWL_Q4_K:
+    case SWL_Q5_K:
+    case SWL_Q6_K: return NAN;  // never asked for: these are packed, or read whole
     }
     return 0;
 }
 
 static void dequantize(swl_type type, const void *row, size_t columns, float *out) {
+    if (in_supers(type)) return swl_dequantize_supers(type, row, columns, out);
     for (size_t i = 0; i < columns; i++) out[i] = element(type, row, i);
 }
 
@@ -132,6 +118,8 @@ const swl_kernels swl_portable_kernels = {
     .dequantize = dequantize,
     .store = store,
     .matmul = matmul,
+    .quantize = swl_portable_quantize,
+    .packed_matmul = swl_portable_packed_matmul,
     .attention = attention,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,

@@ -51,6 +51,9 @@ struct SwiftletHost: AsyncParsableCommand {
         NIOSingletons.groupLoopCountSuggestion = 1
         let logger = makeLogger()
         let engine = try Engine(path: model, configuration: threads.map { .init(threads: $0) } ?? .init())
+        if case .memory(let reason) = engine.pack?.storage {
+            logger.warning("the weights are packed in this process's memory, which costs time at each start: \(reason)")
+        }
         let meter = Meter(ledger: try Ledger(path: ledger, creating: false), logger: logger)
         let host = Host(
             alias: alias, engine: engine, chatFormat: Result { try ChatFormat(engine.file.metadata) },

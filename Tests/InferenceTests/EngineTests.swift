@@ -13,7 +13,7 @@ import Testing
 
     private func engine(_ name: String = model, sequences: Int = 16, tokensPerStep: Int = 64, threads: Int = 2) throws -> Engine {
         try Engine(
-            path: fixture(name), configuration: .init(threads: threads, maximumSequences: sequences, tokensPerStep: tokensPerStep))
+            path: fixture(name), configuration: .init(threads: threads, maximumSequences: sequences, tokensPerStep: tokensPerStep, packing: .memory))
     }
 
     private func finish(_ generation: Generation) async -> (text: String, outcome: Generation.Outcome) {

@@ -49,7 +49,7 @@ import Testing
             data.replaceSubrange(data.count - 3400..<data.count, with: Data(repeating: 0xff, count: 3400))
         }
         defer { try? FileManager.default.removeItem(atPath: damaged) }
-        let engine = try Engine(path: damaged, configuration: .init(threads: 1))
+        let engine = try Engine(path: damaged, configuration: .init(threads: 1, packing: .memory))
         defer { engine.shutdown() }
         let outcome = await (try engine.generate(.init(prompt: [5], maximumTokens: 3))).outcome
         #expect(outcome.completionTokens == 0)
@@ -72,7 +72,7 @@ import Testing
             if round % 10 == 0 { damaged.removeLast(Int(random.next() % UInt64(damaged.count))) }
             let path = try file(name) { $0 = damaged }
             defer { try? FileManager.default.removeItem(atPath: path) }
-            guard let engine = try? Engine(path: path, configuration: .init(threads: 1)) else { continue }
+            guard let engine = try? Engine(path: path, configuration: .init(threads: 1, packing: .memory)) else { continue }
             if engine.description.canGenerate {
                 _ = try? await engine.score([1, 2, 3])
             } else {
@@ -121,7 +121,7 @@ import Testing
     ) throws {
         let path = try file(name, damage)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(sourceLocation: sourceLocation) { try Engine(path: path, configuration: .init(threads: 1)) } throws: { error in
+        #expect(sourceLocation: sourceLocation) { try Engine(path: path, configuration: .init(threads: 1, packing: .memory)) } throws: { error in
             #expect("\(error)".contains(message) && error is InferenceError, "\(error)", sourceLocation: sourceLocation)
             return true
         }

@@ -17,7 +17,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Fixtures")
-TYPES = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType.F16, "q8_0": gguf.GGMLQuantizationType.Q8_0, "q4_0": gguf.GGMLQuantizationType.Q4_0}
+TYPES = {name: gguf.GGMLQuantizationType[name.upper()] for name in ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k")}
+# What a file of mixed types has for each matrix, as quantizers choose them: more bits where it matters more.
+MIXED = {"token_embd": "q6_k", "attn_q": "q4_k", "attn_k": "bf16", "attn_v": "q5_k", "attn_output": "q4_k", "ffn_gate": "q5_k", "ffn_up": "q4_k", "ffn_down": "q6_k"}
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CORPUS = ["The quick brown fox jumps over the lazy dog.", "Once upon a time there was a fox and a kite.", "Shipping takes 3 days. Refunds take 30 days.", "Schöne Grüße, naïve café! 日本語 🦊🪁"] * 4
 LLAMA_TOKENS, BERT_TOKENS = 320, 96
@@ -31,7 +33,13 @@ def rounded(values):
 def put(writer, name, tensor, kind):
     """Adds a tensor and gives back what a reader will see of it."""
     array = tensor.detach().numpy().astype(np.float32)
-    if kind in ("f32", "f16"):
+    if kind == "mixed":
+        kind = MIXED[name.split(".")[-2]]
+    if kind in ("q4_k", "q5_k", "q6_k"):
+        packed = random_super_blocks(kind, array.shape)
+        writer.add_tensor(name, packed, raw_dtype=TYPES[kind])
+        array = gguf.quants.dequantize(packed, TYPES[kind])
+    elif kind in ("f32", "f16"):
         array = array.astype(np.float16 if kind == "f16" else np.float32)
         writer.add_tensor(name, array)
     else:
@@ -39,6 +47,20 @@ def put(writer, name, tensor, kind):
         writer.add_tensor(name, packed, raw_dtype=TYPES[kind])
         array = gguf.quants.dequantize(packed, TYPES[kind])
     return torch.tensor(array.astype(np.float64))
+
+
+def random_super_blocks(kind, shape):
+    """Random bytes with scales that make weights of the usual size: every pattern of bits is a valid block."""
+    rows, blocks, size = shape[0], shape[1] // 256, {"q4_k": 144, "q5_k": 176, "q6_k": 210}[kind]
+    numbers = np.random.default_rng(shape[0] * size)
+    packed = numbers.integers(0, 256, (rows, blocks, size), dtype=np.uint8)
+    def scale(value):
+        return (value * numbers.uniform(0.5, 1.5, (rows, blocks, 1))).astype(np.float16).view(np.uint8)
+    if kind == "q6_k":
+        packed[:, :, 208:] = scale(5e-5)
+    else:
+        packed[:, :, :2], packed[:, :, 2:4] = scale({"q4_k": 3e-4, "q5_k": 1.5e-4}[kind]), scale(2.3e-3)
+    return packed.reshape(rows, blocks * size)
 
 
 def close(writer):
@@ -77,30 +99,32 @@ def add_byte_pair_tokenizer(writer, tokenizer):
 
 def interleaved(weight, heads):
     """GGUF's order of query and key rows: rotary embeddings turn neighbours, not halves."""
-    return weight.reshape(heads, 2, HEAD // 2, -1).swapaxes(1, 2).reshape(weight.shape)
+    return weight.reshape(heads, 2, weight.shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
 def halves(weight, heads):
-    return weight.reshape(heads, HEAD // 2, 2, -1).swapaxes(1, 2).reshape(weight.shape)
+    return weight.reshape(heads, weight.shape[0] // heads // 2, 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
 def llama(kind, rope, tied, seed):
     """Random weights until greedy decoding is never close to a tie, so that rounding can't decide it."""
+    # Super-blocks are 256 wide.
+    width, feed_forward, layers, head = (256, 256, 1, 64) if kind == "mixed" else (WIDTH, FEED_FORWARD, LAYERS, HEAD)
     config = LlamaConfig(
-        vocab_size=LLAMA_TOKENS, hidden_size=WIDTH, intermediate_size=FEED_FORWARD, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
-        num_key_value_heads=KEY_VALUE_HEADS, head_dim=HEAD, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, rope_parameters=rope,
+        vocab_size=LLAMA_TOKENS, hidden_size=width, intermediate_size=feed_forward, num_hidden_layers=layers, num_attention_heads=HEADS,
+        num_key_value_heads=KEY_VALUE_HEADS, head_dim=head, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, rope_parameters=rope,
         tie_word_embeddings=tied, attn_implementation="eager")
     model = LlamaForCausalLM(config).eval()
     randomize(model, seed, 0.15)
     path = f"{FIXTURES}/tiny-llama-{kind}.gguf"
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_name(f"Tiny llama {kind}"); writer.add_context_length(CONTEXT); writer.add_embedding_length(WIDTH); writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FEED_FORWARD); writer.add_head_count(HEADS); writer.add_head_count_kv(KEY_VALUE_HEADS); writer.add_key_length(HEAD); writer.add_value_length(HEAD)
-    writer.add_layer_norm_rms_eps(1e-5); writer.add_rope_freq_base(rope["rope_theta"]); writer.add_rope_dimension_count(HEAD); writer.add_vocab_size(LLAMA_TOKENS)
+    writer.add_name(f"Tiny llama {kind}"); writer.add_context_length(CONTEXT); writer.add_embedding_length(width); writer.add_block_count(layers)
+    writer.add_feed_forward_length(feed_forward); writer.add_head_count(HEADS); writer.add_head_count_kv(KEY_VALUE_HEADS); writer.add_key_length(head); writer.add_value_length(head)
+    writer.add_layer_norm_rms_eps(1e-5); writer.add_rope_freq_base(rope["rope_theta"]); writer.add_rope_dimension_count(head); writer.add_vocab_size(LLAMA_TOKENS)
     if rope["rope_type"] == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR); writer.add_rope_scaling_factor(rope["factor"])
     if rope["rope_type"] == "llama3":
-        plain = 1 / rope["rope_theta"] ** (torch.arange(0, HEAD, 2).float() / HEAD)
+        plain = 1 / rope["rope_theta"] ** (torch.arange(0, head, 2).float() / head)
         put(writer, "rope_freqs.weight", plain / model.model.rotary_emb.inv_freq, "f32")
     tokenizer = byte_pair_tokenizer()
     add_byte_pair_tokenizer(writer, tokenizer)
@@ -248,7 +272,7 @@ if __name__ == "__main__":
     plain = {"rope_type": "default", "rope_theta": 10000.0}
     linear = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
     llama3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
-    save("tiny-llama.json", [llama("f32", plain, False, 1), llama("f16", llama3, True, 100), llama("q8_0", plain, False, 200), llama("q4_0", linear, False, 300)])
+    save("tiny-llama.json", [llama("f32", plain, False, 1), llama("f16", llama3, True, 100), llama("q8_0", plain, False, 200), llama("q4_0", linear, False, 300), llama("mixed", plain, True, 400)])
     save("tiny-bert.json", [bert("f16", "mean", 1), bert("q8_0", "cls", 2)])
     save("demo-answers.json", demo())
     if len(sys.argv) > 1:

@@ -49,6 +49,8 @@ struct Score: AsyncParsableCommand {
 struct TokenList: ExpressibleByArgument {
     let tokens: [Token]
 
+    init(tokens: [Token]) { self.tokens = tokens }
+
     init?(argument: String) {
         let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Token($0) }
         tokens = numbers.compactMap { $0 }

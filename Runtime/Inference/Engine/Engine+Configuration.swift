@@ -17,14 +17,25 @@ extension Engine {
         package var kernels: String?
         /// Keeps attention's keys and values as 32-bit floats: twice the memory, for exact comparisons.
         package var exactCache: Bool
+        package var packing: Packing
+
+        /// Where the weights in the kernels' layout are kept.
+        package enum Packing: Sendable {
+            /// In a file beside the model, or in memory where it can't be written.
+            case file
+            case memory
+            /// Nowhere: weights are used as the model's file has them, with activations as 32-bit floats, for exact comparisons.
+            case none
+        }
 
         package init(
             threads: Int = ProcessInfo.processInfo.activeProcessorCount, maximumSequences: Int = 16, tokensPerStep: Int = 64,
-            embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, kernels: String? = nil, exactCache: Bool = false
+            embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, kernels: String? = nil, exactCache: Bool = false,
+            packing: Packing = .file
         ) {
             (self.threads, self.maximumSequences, self.tokensPerStep) = (threads, maximumSequences, tokensPerStep)
             (self.embeddingTokensPerStep, self.contextLength) = (embeddingTokensPerStep, contextLength)
-            (self.kernels, self.exactCache) = (kernels, exactCache)
+            (self.kernels, self.exactCache, self.packing) = (kernels, exactCache, packing)
         }
 
         func contextLength(of model: Int) -> Int { max(1, min(model, contextLength ?? model)) }
@@ -34,13 +45,13 @@ extension Engine {
             return Scheduler.Limits(sequences: sequences, tokensPerStep: max(sequences, tokensPerStep))
         }
 
-        /// The threads and kernels to compute with. One caller at a time.
-        func makeCompute() throws -> @Sendable () -> Compute {
+        func makeTeam() throws -> ThreadTeam { try ThreadTeam(threads: max(1, min(threads, 256))) }
+
+        func makeKernels() throws -> swl_kernels {
             guard let table = kernels.map({ swl_kernels_named($0) }) ?? swl_best_kernels() else {
                 throw InferenceError(.unsupported, "This machine does not run the kernels \(kernels ?? "").")
             }
-            let team = try ThreadTeam(threads: max(1, min(threads, 256)))
-            return { [kernels = table.pointee] in Compute(team: team, kernels: kernels) }
+            return table.pointee
         }
     }
 }

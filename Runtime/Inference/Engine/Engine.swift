@@ -1,4 +1,5 @@
 import Kernels
+import SwiftletSystem
 
 /// One model, mapped from a GGUF file, that generates, scores or embeds for many callers at once.
 ///
@@ -12,27 +13,46 @@ package final class Engine: Sendable {
     package let description: ModelDescription
     package let tokenizer: any Tokenizer
     package let file: GGUFFile
+    /// The weights in the kernels' layout; `nil` where no matrix has one.
+    package let pack: WeightPack?
     private let worker: Worker
     private let gauge = LoadGauge()
 
-    /// Maps the file and checks all that the architecture needs of it; no weight is read.
+    /// Maps the file and checks all that the architecture needs of it; weights are packed if they are not yet.
     /// - Throws: ``InferenceError`` where the file is damaged, incomplete, or needs what Swiftlet does not have.
     package init(path: String, configuration: Configuration = Configuration()) throws {
         file = try GGUFFile(path: path)
         tokenizer = try makeTokenizer(from: file.metadata)
+        let (team, kernels) = (try configuration.makeTeam(), try configuration.makeKernels())
         switch try file.metadata.requiredString("general.architecture") {
         case "llama":
-            let model = try Llama(file)
+            // Everything is checked before a pack is made of it.
+            let contextLength = configuration.contextLength(of: try Llama(file, pack: nil).contextLength)
+            pack = try WeightPack(file, configuration.packing, team: team)
+            let model = try Llama(file, pack: pack)
             description = ModelDescription(
-                file, contextLength: configuration.contextLength(of: model.contextLength), embeddingLength: model.width,
-                vocabularyCount: model.vocabularyCount, canGenerate: true)
-            worker = .sequences(try Self.start(model, description, tokenizer, configuration, gauge))
+                file, contextLength: contextLength, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: true)
+            let (limits, cacheType) = (configuration.limits, configuration.exactCache ? SWL_F32 : SWL_F16)
+            worker = .sequences(
+                try EngineThread { [tokenizer, gauge] in
+                    let decoder = LlamaDecoder(
+                        model, Compute(team: team, kernels: kernels), cacheType: cacheType, contextLength: contextLength,
+                        batchLimit: limits.tokensPerStep, outputLimit: limits.sequences)
+                    return SequenceRunner(decoder, tokenizer: tokenizer, kernels: kernels, limits: limits, load: gauge)
+                })
         case "bert":
-            let model = try Bert(file)
+            let contextLength = configuration.contextLength(of: try Bert(file, pack: nil).contextLength)
+            pack = try WeightPack(file, configuration.packing, team: team)
+            let model = try Bert(file, pack: pack)
             description = ModelDescription(
-                file, contextLength: configuration.contextLength(of: model.contextLength), embeddingLength: model.width,
-                vocabularyCount: model.vocabularyCount, canGenerate: false)
-            worker = .embeddings(try Self.start(model, description, configuration, gauge))
+                file, contextLength: contextLength, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: false)
+            let tokensPerStep = max(1, configuration.embeddingTokensPerStep)
+            worker = .embeddings(
+                try EngineThread { [gauge] in
+                    let encoder = BertEncoder(
+                        model, Compute(team: team, kernels: kernels), batchLimit: max(tokensPerStep, contextLength))
+                    return EmbeddingRunner(encoder, tokensPerStep: tokensPerStep, load: gauge)
+                })
         case let other:
             throw InferenceError(.unsupported, "\(file.path) has the architecture \(other.quotedForMessage); Swiftlet has llama and bert.")
         }
@@ -41,31 +61,15 @@ package final class Engine: Sendable {
                 .invalidFile,
                 "\(file.path): the tokenizer has \(tokenizer.vocabularyCount) tokens, but the model has \(description.vocabularyCount).")
         }
+        if let pack { startBlockingThread { pack.prefault() } }
     }
 
-    private static func start(
-        _ model: Llama, _ description: ModelDescription, _ tokenizer: any Tokenizer, _ configuration: Configuration, _ gauge: LoadGauge
-    ) throws -> EngineThread<SequenceRunner> {
-        let makeCompute = try configuration.makeCompute()
-        let limits = configuration.limits
-        return try EngineThread {
-            let compute = makeCompute()
-            let decoder = LlamaDecoder(
-                model, compute, cacheType: configuration.exactCache ? SWL_F32 : SWL_F16, contextLength: description.contextLength,
-                batchLimit: limits.tokensPerStep, outputLimit: limits.sequences)
-            return SequenceRunner(decoder, tokenizer: tokenizer, kernels: compute.kernels, limits: limits, load: gauge)
-        }
-    }
+    /// What a step reads of the weights at the least.
+    package var bytesPerStep: Int { pack?.byteCount ?? file.size }
 
-    private static func start(
-        _ model: Bert, _ description: ModelDescription, _ configuration: Configuration, _ gauge: LoadGauge
-    ) throws -> EngineThread<EmbeddingRunner> {
-        let makeCompute = try configuration.makeCompute()
-        let tokensPerStep = max(1, configuration.embeddingTokensPerStep)
-        return try EngineThread {
-            let encoder = BertEncoder(model, makeCompute(), batchLimit: max(tokensPerStep, description.contextLength))
-            return EmbeddingRunner(encoder, tokensPerStep: tokensPerStep, load: gauge)
-        }
+    /// The multiplications with weights that a prompt's token takes; only an answer's also take the output matrix.
+    package var productsPerToken: Int {
+        file.tensors.filter { $0.shape.count == 2 && $0.name.hasPrefix("blk.") }.reduce(0) { $0 &+ $1.elementCount }
     }
 
     package var load: EngineLoad { gauge.value }

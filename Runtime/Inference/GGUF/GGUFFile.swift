@@ -1,3 +1,4 @@
+import Crypto
 import SwiftletSystem
 
 /// A GGUF model file (version 2 or 3), memory-mapped read-only: metadata, and tensors that stay where they are in the file.
@@ -75,6 +76,11 @@ package struct GGUFFile: Sendable {
         let counts = tensors.reduce(into: [:]) { $0[$1.type, default: 0] &+= $1.elementCount }
         return counts.max { $0.value < $1.value }?.key
     }
+    /// When the file was last written, in nanoseconds since 1970.
+    var modified: Int64 { mapping.modified }
+
+    /// The SHA-256 of the whole file, which is read for it.
+    func digest() -> [UInt8] { Array(SHA256.hash(data: mapping.bytes)) }
 
     private static func alignment(_ metadata: GGUFMetadata, _ cursor: GGUFCursor) throws -> Int {
         guard metadata["general.alignment"] != nil else { return 32 }

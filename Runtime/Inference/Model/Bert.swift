@@ -42,7 +42,7 @@ struct Bert: Sendable {
     var vocabularyCount: Int { tokenEmbedding.rows }
     var dimension: Int { width / heads }
 
-    init(_ file: GGUFFile) throws {
+    init(_ file: GGUFFile, pack: WeightPack?) throws {
         let metadata = ModelMetadata(file: file, architecture: "bert")
         contextLength = try metadata.count("context_length")
         width = try metadata.count("embedding_length")
@@ -65,7 +65,7 @@ struct Bert: Sendable {
         guard (1...ModelMetadata.limit).contains(vocabularyCount) else {
             throw metadata.failure("a vocabulary of \(vocabularyCount) tokens is not supported")
         }
-        var weights = WeightReader(file)
+        var weights = WeightReader(file, pack: pack)
         let (width, feedForward) = (width, feedForward)
         func norm(_ name: String) throws -> Norm {
             Norm(
@@ -76,9 +76,9 @@ struct Bert: Sendable {
                 weight: try weights.matrix("\(name).weight", rows: rows, columns: columns),
                 bias: try weights.vector("\(name).bias", count: rows))
         }
-        tokenEmbedding = try weights.matrix("token_embd.weight", rows: vocabularyCount, columns: width)
-        positionEmbedding = try weights.matrix("position_embd.weight", rows: contextLength, columns: width)
-        typeEmbedding = try weights.matrix("token_types.weight", rows: typeCount, columns: width).floats(row: 0)
+        tokenEmbedding = try weights.table("token_embd.weight", rows: vocabularyCount, columns: width)
+        positionEmbedding = try weights.table("position_embd.weight", rows: contextLength, columns: width)
+        typeEmbedding = try weights.table("token_types.weight", rows: typeCount, columns: width).floats(row: 0)
         embeddingNorm = try norm("token_embd_norm")
         layers = try (0..<metadata.count("block_count")).map { layer in
             let layer = "blk.\(layer)."

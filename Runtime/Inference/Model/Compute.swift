@@ -1,9 +1,20 @@
 import Kernels
 
+/// A matrix that an input is multiplied by, and where the result goes.
+struct Product {
+    let matrix: Matrix
+    let out: Activations
+
+    init(_ matrix: Matrix, into out: Activations) { (self.matrix, self.out) = (matrix, out) }
+}
+
 /// The operations that architectures are made of, each spread over the team's threads. One caller at a time.
 final class Compute {
     let kernels: swl_kernels
     let team: ThreadTeam
+    /// The last input as bytes, for products with packed weights whose scales are per 32 columns, and per 256.
+    private let blockTiles = Tiles()
+    private let superTiles = Tiles()
 
     init(team: ThreadTeam, kernels: swl_kernels = swl_best_kernels().pointee) {
         self.team = team
@@ -19,16 +30,65 @@ final class Compute {
         }
     }
 
-    /// out[token] = matrix · input[token] for the first `count` tokens
     func multiply(_ matrix: Matrix, _ input: Activations, count: Int, into out: Activations) {
-        precondition(input.width == matrix.columns && out.width == matrix.rows && count <= input.capacity && count <= out.capacity)
-        // Some tasks for each thread, so that a thread which was delayed does less; not so large that rows leave the cache.
-        let rows = min(64, max(8, matrix.rows / (threads * 4) / 4 * 4))
-        team.run((matrix.rows + rows - 1) / rows) { task, _ in
-            let first = task * rows
-            kernels.matmul(
-                matrix.type, matrix.start, matrix.columns, first, min(first + rows, matrix.rows), input.start, count, out.start, out.width)
+        multiply(input, count: count, by: [Product(matrix, into: out)])
+    }
+
+    /// product.out[token] = product.matrix · input[token] for the first `count` tokens, for each product. Packed weights take
+    /// the input as bytes, which are made once for all of them.
+    func multiply(_ input: Activations, count: Int, by products: [Product]) {
+        var jobs: [Job] = []
+        for product in products {
+            let (matrix, out) = (product.matrix, product.out)
+            precondition(input.width == matrix.columns && out.width == matrix.rows && count <= input.capacity && count <= out.capacity)
+            if matrix.packed != nil {
+                let tiles = matrix.isInSupers ? superTiles : blockTiles
+                if !jobs.contains(where: { $0.tiles === tiles }) { tiles.fill(from: input, count: count, type: matrix.type, self) }
+                // Some tasks for each thread, so that a thread which was delayed does less; pairs of panels are faster.
+                jobs.append(Job(product, tiles: tiles, step: min(16, max(2, matrix.panels / (threads * 8) / 2 * 2))))
+            } else {
+                jobs.append(Job(product, tiles: nil, step: min(64, max(8, matrix.rows / (threads * 4) / 4 * 4))))
+            }
         }
+        team.run(jobs.reduce(0) { $0 + $1.tasks }) { task, thread in
+            var task = task
+            for job in jobs {
+                guard task >= job.tasks else { return run(job, task, thread, input, count) }
+                task -= job.tasks
+            }
+        }
+    }
+
+    private func run(_ job: Job, _ task: Int, _ thread: Int, _ input: Activations, _ count: Int) {
+        let (matrix, out, first) = (job.matrix, job.out, task * job.step)
+        let end = min(first + job.step, job.length)
+        if let packed = matrix.packed, let tiles = job.tiles {
+            kernels.packed_matmul(matrix.type, packed, matrix.rows, matrix.columns, first, end, tiles.start, count, out.start, out.width)
+        } else if matrix.isInSupers {
+            // Without a pack, which only comparisons ask for, rows become floats first.
+            for row in first..<end {
+                let floats = matrix.floats(row: row)
+                kernels.matmul(SWL_F32, floats, matrix.columns, 0, 1, input.start, count, out.start + row, out.width)
+            }
+        } else {
+            kernels.matmul(matrix.type, matrix.start, matrix.columns, first, end, input.start, count, out.start, out.width)
+        }
+    }
+
+    /// A product's rows or, where it is packed, panels, divided into tasks.
+    private struct Job {
+        let matrix: Matrix
+        let out: Activations
+        let tiles: Tiles?
+        let length: Int
+        let step: Int
+
+        init(_ product: Product, tiles: Tiles?, step: Int) {
+            (matrix, out, self.tiles, self.step) = (product.matrix, product.out, tiles, step)
+            length = tiles == nil ? product.matrix.rows : product.matrix.panels
+        }
+
+        var tasks: Int { (length + step - 1) / step }
     }
 
     func rmsNorm(_ input: Activations, _ weight: [Float], epsilon: Float, count: Int, into out: Activations) {

@@ -29,7 +29,7 @@ struct Llama: Sendable {
 
     var vocabularyCount: Int { embedding.rows }
 
-    init(_ file: GGUFFile) throws {
+    init(_ file: GGUFFile, pack: WeightPack?) throws {
         let metadata = ModelMetadata(file: file, architecture: "llama")
         contextLength = try metadata.count("context_length")
         width = try metadata.count("embedding_length")
@@ -51,13 +51,13 @@ struct Llama: Sendable {
             throw metadata.unsupported("heads of \(heads) × \(dimension) elements, or experts, are not supported")
         }
 
-        var weights = WeightReader(file)
+        var weights = WeightReader(file, pack: pack)
         rotaryFrequencies = try Self.rotaryFrequencies(metadata, dimension: dimension, &weights)
         let vocabularyCount = try file.tensor("token_embd.weight").rowCount
         guard (1...ModelMetadata.limit).contains(vocabularyCount) else {
             throw metadata.failure("a vocabulary of \(vocabularyCount) tokens is not supported")
         }
-        embedding = try weights.matrix("token_embd.weight", rows: vocabularyCount, columns: width)
+        embedding = try weights.table("token_embd.weight", rows: vocabularyCount, columns: width)
         let (queries, keys) = (heads * dimension, keyValueHeads * dimension)
         let (width, feedForward) = (width, feedForward)
         layers = try (0..<metadata.count("block_count")).map { layer in
@@ -74,7 +74,7 @@ struct Llama: Sendable {
         }
         outputNorm = try weights.vector("output_norm.weight", count: width)
         // Without an output matrix, the embedding is used the other way round.
-        output = try weights.matrixIfPresent("output.weight", rows: vocabularyCount, columns: width) ?? embedding
+        output = try weights.matrixIfPresent("output.weight", rows: vocabularyCount, columns: width) ?? embedding.packed(in: pack)
         try weights.finish()
     }
 

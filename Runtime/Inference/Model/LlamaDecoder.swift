@@ -46,9 +46,9 @@ final class LlamaDecoder: Decoder {
         }
         for (index, layer) in model.layers.enumerated() {
             compute.rmsNorm(x, layer.attentionNorm, epsilon: model.epsilon, count: count, into: normalized)
-            compute.multiply(layer.query, normalized, count: count, into: query)
-            compute.multiply(layer.key, normalized, count: count, into: key)
-            compute.multiply(layer.value, normalized, count: count, into: value)
+            compute.multiply(
+                normalized, count: count,
+                by: [Product(layer.query, into: query), Product(layer.key, into: key), Product(layer.value, into: value)])
             compute.team.run(count) { token, _ in remember(token, in: places[token].cache, at: places[token].position, layer: index) }
             compute.team.run(count * model.keyValueHeads) { task, thread in
                 let (token, head) = task.quotientAndRemainder(dividingBy: model.keyValueHeads)
@@ -58,8 +58,7 @@ final class LlamaDecoder: Decoder {
             compute.add(normalized, to: x, count: count)
 
             compute.rmsNorm(x, layer.feedForwardNorm, epsilon: model.epsilon, count: count, into: normalized)
-            compute.multiply(layer.gate, normalized, count: count, into: gate)
-            compute.multiply(layer.up, normalized, count: count, into: up)
+            compute.multiply(normalized, count: count, by: [Product(layer.gate, into: gate), Product(layer.up, into: up)])
             compute.siluMultiply(gate, up, count: count)
             compute.multiply(layer.down, gate, count: count, into: normalized)
             compute.add(normalized, to: x, count: count)

@@ -1,13 +1,17 @@
 import Kernels
 
-/// A weight matrix as the file stores it: `rows` rows of `columns` elements, of one of the types the kernels read.
-struct Matrix: @unchecked Sendable {  // `start` points into the read-only mapping that `tensor` keeps
+/// A weight matrix: `rows` rows of `columns` elements, of one of the types the kernels read, as the file stores them and,
+/// where there is a pack, in the kernels' layout, too.
+struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory that `tensor` and `pack` keep
     let type: swl_type
     let rows: Int
     let columns: Int
     let start: UnsafeRawPointer
     let rowBytes: Int
+    /// The packed rows, 16 to a panel.
+    private(set) var packed: UnsafeRawPointer?
     private let tensor: GGUFTensor
+    private var pack: WeightPack?
 
     init?(_ tensor: GGUFTensor) {
         guard let type = swl_type(tensor.type), let start = tensor.bytes.baseAddress,
@@ -15,6 +19,19 @@ struct Matrix: @unchecked Sendable {  // `start` points into the read-only mappi
         else { return nil }
         (self.type, self.start, self.rowBytes, self.tensor) = (type, start, rowBytes, tensor)
         (rows, columns) = (tensor.rowCount, tensor.rowLength)
+    }
+
+    var name: String { tensor.name }
+    var panels: Int { (rows + Int(SWL_PANEL) - 1) / Int(SWL_PANEL) }
+
+    /// Whether its scales are per 256 columns.
+    var isInSupers: Bool { type == SWL_Q4_K || type == SWL_Q5_K || type == SWL_Q6_K }
+
+    func packed(in pack: WeightPack?) -> Matrix {
+        var matrix = self
+        matrix.pack = pack
+        matrix.packed = pack?.panels(of: name)
+        return matrix
     }
 
     func row(_ index: Int) -> UnsafeRawPointer {
@@ -39,6 +56,10 @@ extension swl_type {
         case .f16: self = SWL_F16
         case .q4_0: self = SWL_Q4_0
         case .q8_0: self = SWL_Q8_0
+        case .q4_K: self = SWL_Q4_K
+        case .q5_K: self = SWL_Q5_K
+        case .q6_K: self = SWL_Q6_K
+        case .bf16: self = SWL_BF16
         default: return nil
         }
     }
@@ -49,11 +70,19 @@ extension swl_type {
 /// such as a bias, would make its answers wrong without a word.
 struct WeightReader {
     let file: GGUFFile
+    private let pack: WeightPack?
     private var used: Set<String> = []
 
-    init(_ file: GGUFFile) { self.file = file }
+    /// - Parameter pack: the file's, for matrices that are multiplied.
+    init(_ file: GGUFFile, pack: WeightPack?) { (self.file, self.pack) = (file, pack) }
 
+    /// A matrix to multiply by.
     mutating func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
+        try table(name, rows: rows, columns: columns).packed(in: pack)
+    }
+
+    /// A matrix to look up rows in.
+    mutating func table(_ name: String, rows: Int, columns: Int) throws -> Matrix {
         let tensor = try file.tensor(name)
         return try matrix(tensor, shape: rows == 1 && tensor.shape.count == 1 ? [columns] : [columns, rows])
     }
@@ -79,7 +108,7 @@ struct WeightReader {
         guard let matrix = Matrix(tensor) else {
             throw InferenceError(
                 .unsupported,
-                "\(file.path): the tensor \(tensor.name) is \(tensor.type.name); Swiftlet computes with F32, F16, Q8_0 and Q4_0. Use a file in one of these.")
+                "\(file.path): the tensor \(tensor.name) is \(tensor.type.name); Swiftlet computes with F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K and Q6_K. Use a file in one of these.")
         }
         used.insert(tensor.name)
         return matrix

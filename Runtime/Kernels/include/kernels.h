@@ -13,7 +13,18 @@
 
 /// How elements are stored, with GGML's numbers. Q8_0: blocks of 32 elements, an f16 scale before 32 signed bytes.
 /// Q4_0: blocks of 32, an f16 scale before 16 bytes; byte i holds elements i (low half) and i + 16, each plus 8.
-typedef enum { SWL_F32 = 0, SWL_F16 = 1, SWL_Q4_0 = 2, SWL_Q8_0 = 8 } swl_type;
+/// Q4_K, Q5_K, Q6_K: blocks of 256, see blocks.h.
+typedef enum {
+    SWL_F32 = 0, SWL_F16 = 1, SWL_Q4_0 = 2, SWL_Q8_0 = 8, SWL_Q4_K = 12, SWL_Q5_K = 13, SWL_Q6_K = 14, SWL_BF16 = 30
+} swl_type;
+
+/// The rows of weights that are packed together: the last panel of a matrix is filled up with zeros.
+enum { SWL_PANEL = 16 };
+
+/// Tokens that a kernel takes at once: `count` from `first`, filled up to `width` with zeros.
+typedef struct {
+    size_t first, count, width;
+} swl_tile;
 
 /// One build of the kernels. A constant, which all threads may use.
 typedef struct __attribute__((swift_attr("@Sendable"))) {
@@ -26,9 +37,18 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     void (*store)(swl_type type, const float *values, size_t count, void *out);
 
     /// out[token * out_stride + row] = dot(weights[row], activations[token]) for first_row <= row < end_row.
-    /// weights: rows of `columns` elements. activations: [count][columns].
+    /// weights: rows of `columns` elements, not of Q4_K, Q5_K or Q6_K. activations: [count][columns].
     void (*matmul)(swl_type type, const void *weights, size_t columns, size_t first_row, size_t end_row, const float *activations,
                    size_t count, float *out, size_t out_stride);
+
+    /// Quantizes a tile of the tokens `activations` [][columns] to bytes, for products with packed weights of `type`: with
+    /// one scale for each 32 columns (Q8_0, Q4_0) or 256 (the others). What is not a number stays so.
+    void (*quantize)(swl_type type, const float *activations, size_t columns, swl_tile tile, void *out);
+
+    /// matmul with packed weights and `tiles`, all tiles of `count` tokens one after the other, for rows of the panels
+    /// first_panel <= panel < end_panel. The same bits in every build.
+    void (*packed_matmul)(swl_type type, const void *weights, size_t rows, size_t columns, size_t first_panel, size_t end_panel,
+                          const void *tiles, size_t count, float *out, size_t out_stride);
 
     /// softmax(queries · keysᵀ · scale) · values, for `count` queries that see the same `length` positions.
     /// queries, out: rows of `dimension` floats, `query_stride` floats apart.
@@ -57,6 +77,19 @@ const swl_kernels *swl_best_kernels(void);
 
 /// "portable" (plain C, the reference), "avx2" or "avx512"; null where this CPU or this program does not have it.
 const swl_kernels *_Nullable swl_kernels_named(const char *name);
+
+/// Whether rows of `columns` elements have a packed layout.
+_Bool swl_can_pack(swl_type type, size_t columns);
+size_t swl_packed_bytes(swl_type type, size_t rows, size_t columns);
+
+/// Packs the panel's rows of a GGUF matrix to `out`, which takes swl_packed_bytes(type, SWL_PANEL, columns) bytes.
+void swl_pack_panel(swl_type type, const void *weights, size_t rows, size_t columns, size_t panel, void *out);
+
+/// How many tiles `count` tokens make, which tokens they have, and how many bytes they take for products with `type`;
+/// a tile begins where those before it end, first * swl_tiles_bytes(type, columns, 1) bytes from the start.
+size_t swl_tile_count(size_t count);
+swl_tile swl_tile_at(size_t count, size_t index);
+size_t swl_tiles_bytes(swl_type type, size_t columns, size_t count);
 
 /// x += y
 void swl_add(float *x, const float *y, size_t count);

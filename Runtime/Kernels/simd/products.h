@@ -6,24 +6,29 @@ INLINE floats load_halves(const uint8_t *from) {
     return __builtin_convertvector(value, floats);
 }
 
-/// 16 elements of an SWL_F32 or SWL_F16 row.
+INLINE floats widen_bf16(lane_halves value) { return __builtin_bit_cast(floats, __builtin_convertvector(value, ints) << 16); }
+
+/// 16 elements of an SWL_F32, SWL_F16 or SWL_BF16 row.
 INLINE floats load16(swl_type type, const uint8_t *row, size_t column) {
-    return type == SWL_F32 ? load(row + column * 4) : load_halves(row + column * 2);
+    if (type == SWL_F32) return load(row + column * 4);
+    if (type == SWL_F16) return load_halves(row + column * 2);
+    lane_halves value;
+    memcpy(&value, row + column * 2, sizeof value);
+    return widen_bf16(value);
 }
 
 INLINE floats load16_part(swl_type type, const uint8_t *row, size_t column, size_t count) {
     if (type == SWL_F32) return load_part(row + column * 4, count);
-    halves value = 0;
+    lane_halves value = 0;
     memcpy(&value, row + column * 2, count * 2);
-    return __builtin_convertvector(value, floats);
+    return type == SWL_F16 ? __builtin_convertvector(__builtin_bit_cast(halves, value), floats) : widen_bf16(value);
 }
 
 /// The f16 that a block of a quantized row begins with, in all lanes.
 INLINE floats block_scale(const uint8_t *block) {
     uint16_t bits;
     memcpy(&bits, block, sizeof bits);
-    typedef uint16_t shorts __attribute__((ext_vector_type(16)));
-    shorts all = bits;
+    lane_halves all = bits;
     // Opaque, so that the compiler does not convert a single lane: loading one would wait for the register's last use, a sum.
     __asm__("" : "+v"(all));
     return __builtin_convertvector(__builtin_bit_cast(halves, all), floats);
@@ -31,7 +36,7 @@ INLINE floats block_scale(const uint8_t *block) {
 
 /// Elements 32 * block and the 31 after it.
 INLINE void load_block(swl_type type, const uint8_t *row, size_t block, floats *low, floats *high) {
-    if (type == SWL_F32 || type == SWL_F16) {
+    if (type == SWL_F32 || type == SWL_F16 || type == SWL_BF16) {
         *low = load16(type, row, block * BLOCK);
         *high = load16(type, row, block * BLOCK + LANES);
         return;
@@ -117,10 +122,15 @@ static void matmul(swl_type type, const void *weights, size_t columns, size_t fi
     case SWL_F16: products(SWL_F16, first, stride, rows, columns, activations, columns, count, out, out_stride); break;
     case SWL_Q4_0: products(SWL_Q4_0, first, stride, rows, columns, activations, columns, count, out, out_stride); break;
     case SWL_Q8_0: products(SWL_Q8_0, first, stride, rows, columns, activations, columns, count, out, out_stride); break;
+    case SWL_BF16: products(SWL_BF16, first, stride, rows, columns, activations, columns, count, out, out_stride); break;
+    case SWL_Q4_K:
+    case SWL_Q5_K:
+    case SWL_Q6_K: break;
     }
 }
 
 static void dequantize(swl_type type, const void *row, size_t columns, float *out) {
+    if (in_supers(type)) return swl_dequantize_supers(type, row, columns, out);
     size_t column = 0;
     for (; column + BLOCK <= columns; column += BLOCK) {
         floats low, high;

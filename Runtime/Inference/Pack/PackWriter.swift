@@ -1,0 +1,54 @@
+import Kernels
+import SwiftletSystem
+
+/// Makes a weight pack from a model file.
+struct PackWriter {
+    let header: PackHeader
+    private let matrices: [Matrix]
+    /// How much is packed, and then written, at once.
+    private static let chunk = 8 << 20
+
+    init(_ file: GGUFFile, _ matrices: [Matrix]) {
+        self.matrices = matrices
+        header = PackHeader(
+            source: PackHeader.Source(byteCount: file.size, modified: file.modified), digest: file.digest(), matrices: matrices)
+    }
+
+    /// - Throws: ``InferenceError``; the path is then as it was before.
+    func write(to path: String, team: ThreadTeam) throws(InferenceError) {
+        try InferenceError.wrapping { () throws(FileError) in
+            let file = try AtomicFile(path: path)
+            try file.write(header.encoded)
+            for (matrix, entry) in zip(matrices, header.entries) {
+                let panelBytes = swl_packed_bytes(matrix.type, Int(SWL_PANEL), matrix.columns)
+                let panels = matrix.panels
+                let step = max(1, PackWriter.chunk / panelBytes)
+                for first in stride(from: 0, to: panels, by: step) {
+                    let count = min(step, panels - first)
+                    var bytes = [UInt8](repeating: 0, count: count * panelBytes)
+                    bytes.withUnsafeMutableBytes { PackWriter.pack(matrix, from: first, count: count, into: $0, team: team) }
+                    try file.write(bytes)
+                }
+                try file.write([UInt8](repeating: 0, count: PackHeader.roundUp(entry.byteCount) - entry.byteCount))
+            }
+            try file.commit()
+        }
+    }
+
+    /// - Parameter memory: ``PackHeader/fileBytes`` bytes.
+    func fill(_ memory: UnsafeMutableRawBufferPointer, team: ThreadTeam) {
+        for (matrix, entry) in zip(matrices, header.entries) {
+            let part = UnsafeMutableRawBufferPointer(rebasing: memory[entry.offset..<entry.offset + entry.byteCount])
+            PackWriter.pack(matrix, from: 0, count: matrix.panels, into: part, team: team)
+        }
+    }
+
+    private static func pack(_ matrix: Matrix, from first: Int, count: Int, into out: UnsafeMutableRawBufferPointer, team: ThreadTeam) {
+        let panelBytes = swl_packed_bytes(matrix.type, Int(SWL_PANEL), matrix.columns)
+        precondition(out.count >= count * panelBytes)
+        guard let start = out.baseAddress else { return }
+        team.run(count) { panel, _ in
+            swl_pack_panel(matrix.type, matrix.start, matrix.rows, matrix.columns, first + panel, start + panel * panelBytes)
+        }
+    }
+}
