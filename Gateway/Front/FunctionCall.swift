@@ -50,7 +50,9 @@ struct FunctionCall: Sendable {
             progress.update { outcome in
                 outcome.error = clientError
                 outcome.status = error is DeadlinePassed ? .timedOut : .failed
-                outcome.lastPiece = outcome.isEventStream ? Self.event(for: clientError) : nil
+                // A worker that says itself that it failed has told its reader, too.
+                let isTold = (error as? FastCGIConnectionError)?.code == .failed
+                outcome.lastPiece = outcome.isEventStream && !isTold ? Self.event(for: clientError) : nil
                 outcome.httpStatus = outcome.httpStatus ?? clientError.status
             }
         }

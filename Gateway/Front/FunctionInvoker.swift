@@ -66,7 +66,9 @@ struct FunctionInvoker: Sendable {
             }
         }
         if let last = outcome.lastPiece { await parts.send(.body(last)) }
-        if let error = outcome.error {
+        // An event stream ends with an event that tells the error. Any other response breaks off; broken off here, the event
+        // could be lost, because nginx drops what it has not passed on yet.
+        if let error = outcome.error, !outcome.isEventStream {
             parts.fail(error)
         } else {
             parts.finish()

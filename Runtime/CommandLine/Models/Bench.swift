@@ -54,7 +54,8 @@ struct Bench: AsyncParsableCommand {
             "roof_gigabytes_per_second": .number(roof.gigabytesPerSecond),
             "roof_gigaproducts_per_second": roof.gigaproductsPerSecond.map(JSON.number) ?? .null,
         ]
-        let measured = try await embed.map { try await embedding(engine, file: $0) } ?? generation(engine, roof)
+        let measured =
+            if let embed { try await embedding(engine, file: embed) } else { try await generation(engine, roof) }
         result.merge(measured) { _, new in new }
         print(try shown(result))
     }
