@@ -45,7 +45,8 @@ struct FunctionCall: Sendable {
                 }
             }
         } catch {
-            logger.warning("\(function.manifest.name) failed: \(error)")
+            // A client that leaves is no fault; its REPORT line says so.
+            if !Task.isCancelled { logger.warning("\(function.manifest.name) failed: \(error)") }
             let clientError = Self.clientError(error, function: function.manifest)
             progress.update { outcome in
                 outcome.error = clientError

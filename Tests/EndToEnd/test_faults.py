@@ -112,8 +112,11 @@ def test_a_worker_killed_in_mid_stream(system):
 
 def test_workers_killed_while_idle_are_replaced(system):
     next_call_works(system)
-    for worker in system.processes("generate"):
+    workers = system.processes("generate")
+    for worker in workers:
         worker.kill()
+    # A call that still reaches a dying worker fails with it, as in mid-call.
+    eventually(lambda: not any(worker.alive for worker in workers), what="the workers' end")
     next_call_works(system)
     no_zombie_stays(system)
 
