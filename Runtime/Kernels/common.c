@@ -4,10 +4,6 @@
 
 #include <math.h>
 
-void swl_add(float *x, const float *y, size_t count) {
-    for (size_t i = 0; i < count; i++) x[i] += y[i];
-}
-
 void swl_rotary_frequencies(float base, size_t pairs, float *out) {
     for (size_t i = 0; i < pairs; i++) out[i] = 1 / powf(base, (float)i / (float)pairs);
 }

@@ -75,16 +75,26 @@ static float softmax(float *x, size_t count) {
     return largest + (float)log(sum);
 }
 
-static void attention(swl_type type, const float *queries, size_t query_stride, size_t count, const void *keys, const void *values,
-                      size_t stride, size_t length, size_t dimension, float scale, float *scores, float *out) {
-    for (size_t q = 0; q < count; q++, scores += length) {
-        for (size_t p = 0; p < length; p++)
-            scores[p] = scale * dot(type, (const uint8_t *)keys + p * stride, queries + q * query_stride, dimension);
-        softmax(scores, length);
-        for (size_t i = 0; i < dimension; i++) {
+static void store_key(swl_type type, const float *key, size_t dimension, size_t position, void *keys) {
+    size_t size = row_bytes(type, 1), first = position / 16 * 16 * dimension + position % 16;
+    for (size_t i = 0; i < dimension; i++) store(type, key + i, 1, (uint8_t *)keys + (first + i * 16) * size);
+}
+
+static void attention(const swl_attention *a) {
+    for (size_t q = 0; q < a->tokens * a->heads; q++) {
+        size_t token = q / a->heads, offset = token * a->token_stride + q % a->heads * a->dimension, length = a->length + token * a->step;
+        for (size_t p = 0; p < length; p++) {
             double sum = 0;
-            for (size_t p = 0; p < length; p++) sum += (double)scores[p] * element(type, (const uint8_t *)values + p * stride, i);
-            out[q * query_stride + i] = (float)sum;
+            for (size_t i = 0; i < a->dimension; i++)
+                sum += (double)a->queries[offset + i] * element(a->type, a->keys, (p / 16 * a->dimension + i) * 16 + p % 16);
+            a->scratch[p] = (float)(sum * a->scale);
+        }
+        softmax(a->scratch, length);
+        for (size_t i = 0; i < a->dimension; i++) {
+            double sum = 0;
+            for (size_t p = 0; p < length; p++)
+                sum += (double)a->scratch[p] * element(a->type, (const uint8_t *)a->values + p * a->value_stride, i);
+            a->out[offset + i] = (float)sum;
         }
     }
 }
@@ -113,6 +123,10 @@ static void gelu(float *x, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] = 0.5f * x[i] * (1 + erff(x[i] * (float)M_SQRT1_2));
 }
 
+static void add(float *x, const float *y, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] += y[i];
+}
+
 const swl_kernels swl_portable_kernels = {
     .name = "portable",
     .dequantize = dequantize,
@@ -120,7 +134,9 @@ const swl_kernels swl_portable_kernels = {
     .matmul = matmul,
     .quantize = swl_portable_quantize,
     .packed_matmul = swl_portable_packed_matmul,
+    .store_key = store_key,
     .attention = attention,
+    .add = add,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .silu_multiply = silu_multiply,

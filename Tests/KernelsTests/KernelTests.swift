@@ -76,27 +76,6 @@ import Testing
         #expect(back == halves.map { Float(Float16(bitPattern: $0)) })
     }
 
-    @Test(arguments: fast, [SWL_F32, SWL_F16])
-    func attention(build: String, type: swl_type) throws {
-        let kernels = try #require(swl_kernels_named(build)).pointee
-        var random = Numbers()
-        for (dimension, length, count) in [(8, 1, 1), (16, 5, 2), (24, 33, 3), (32, 64, 4), (64, 17, 9), (80, 100, 1)] {
-            let stride = (dimension + 3) * (type == SWL_F16 ? 2 : 4)
-            let keys = random.weights(type, rows: length, columns: dimension + 3)
-            let values = random.weights(type, rows: length, columns: dimension + 3)
-            let queries = random.floats(count * (dimension + 5))
-            var scores = [Float](repeating: 0, count: count * length)
-            var ours = [Float](repeating: 7, count: count * (dimension + 5)), reference = ours
-            kernels.attention(type, queries, dimension + 5, count, keys, values, stride, length, dimension, 0.3, &scores, &ours)
-            portable.attention(type, queries, dimension + 5, count, keys, values, stride, length, dimension, 0.3, &scores, &reference)
-            expectClose(ours, reference, 2e-6, "\(count) queries of \(dimension) over \(length)")
-
-            var alone = [Float](repeating: 7, count: dimension)
-            kernels.attention(type, Array(queries.suffix(dimension + 5)), dimension, 1, keys, values, stride, length, dimension, 0.3, &scores, &alone)
-            #expect(alone == Array(ours.suffix(dimension + 5).prefix(dimension)))
-        }
-    }
-
     @Test(arguments: fast)
     func elementwise(build: String) throws {
         let kernels = try #require(swl_kernels_named(build)).pointee

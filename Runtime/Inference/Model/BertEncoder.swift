@@ -11,9 +11,7 @@ final class BertEncoder {
     let batchLimit: Int
 
     private let x, projected, query, key, value, attended, inner: Activations
-    private let scores: Activations
-    /// Queries of one head that one task takes.
-    private static let queriesAtOnce = 16
+    private let keyPanels, scratch: Activations
 
     init(_ model: Bert, _ compute: Compute, batchLimit: Int) {
         (self.model, self.compute, self.batchLimit) = (model, compute, batchLimit)
@@ -21,7 +19,9 @@ final class BertEncoder {
         (x, projected) = (rows(of: model.width), rows(of: model.width))
         (query, key, value, attended) = (rows(of: model.width), rows(of: model.width), rows(of: model.width), rows(of: model.width))
         inner = rows(of: model.feedForward)
-        scores = Activations(rows: compute.threads, width: Self.queriesAtOnce * model.contextLength)
+        let dimension = model.dimension, positions = model.contextLength + 16
+        keyPanels = Activations(rows: compute.threads, width: positions * dimension)
+        scratch = Activations(rows: compute.threads, width: Int(SWL_QUERIES) * (dimension + positions))
     }
 
     /// - Parameter texts: each of 1 token or more, up to the context's length; all together up to ``batchLimit`` tokens.
@@ -36,57 +36,63 @@ final class BertEncoder {
         precondition(count <= batchLimit && texts.allSatisfy { (1...model.contextLength).contains($0.count) })
 
         embedTokens(texts.flatMap(\.self), positions: texts.flatMap(\.indices))
+        var norm = model.embeddingNorm
         for layer in model.layers {
-            multiply(layer.query, x, count, into: query)
-            multiply(layer.key, x, count, into: key)
-            multiply(layer.value, x, count, into: value)
+            let inputs = [(layer.query, query), (layer.key, key), (layer.value, value)]
+            compute.multiply(x, count: count, by: inputs.map { Product($0.weight, into: $1) }) { [self] in addAndNormalize($0, norm) }
+            compute.team.run(count) { token, _ in for (linear, out) in inputs { add(linear.bias, to: out, token) } }
             attend(within: spans)
-            multiply(layer.attentionOutput, attended, count, into: projected)
-            addAndNormalize(layer.attentionNorm, count)
-            multiply(layer.up, x, count, into: inner)
-            compute.team.run(count) { token, _ in compute.kernels.gelu(inner.row(token), inner.width) }
-            multiply(layer.down, inner, count, into: projected)
-            addAndNormalize(layer.outputNorm, count)
+            compute.multiply(attended, count: count, by: [Product(layer.attentionOutput.weight, into: projected)])
+            compute.multiply(x, count: count, by: [Product(layer.up.weight, into: inner)]) { [self] token in
+                add(layer.attentionOutput.bias, to: projected, token)
+                addAndNormalize(token, layer.attentionNorm)
+            }
+            compute.multiply(inner, count: count, by: [Product(layer.down.weight, into: projected)]) { [self] token in
+                add(layer.up.bias, to: inner, token)
+                compute.kernels.gelu(inner.row(token), inner.width)
+            }
+            compute.team.run(count) { token, _ in add(layer.down.bias, to: projected, token) }
+            norm = layer.outputNorm
         }
+        compute.team.run(count) { token, _ in addAndNormalize(token, norm) }
         return spans.map(pooled)
     }
 
-    /// x = norm(token + type + position)
+    /// x = token + type, projected = position: the first layer adds and normalizes them.
     private func embedTokens(_ tokens: [Token], positions: [Int]) {
         let table = model.positionEmbedding
         compute.lookUp(tokens, in: model.tokenEmbedding, into: x)
         compute.team.run(tokens.count) { token, _ in
             compute.kernels.dequantize(table.type, table.row(positions[token]), table.columns, projected.row(token))
-            swl_add(x.row(token), model.typeEmbedding, model.width)
+            add(model.typeEmbedding, to: x, token)
         }
-        addAndNormalize(model.embeddingNorm, tokens.count)
     }
 
-    private func multiply(_ linear: Bert.Linear, _ input: Activations, _ count: Int, into out: Activations) {
-        compute.multiply(linear.weight, input, count: count, into: out)
-        compute.team.run(count) { token, _ in swl_add(out.row(token), linear.bias, out.width) }
+    private func add(_ vector: [Float], to rows: Activations, _ token: Int) {
+        precondition(vector.count == rows.width)
+        compute.kernels.add(rows.row(token), vector, rows.width)
     }
 
     /// x = norm(x + projected)
-    private func addAndNormalize(_ norm: Bert.Norm, _ count: Int) {
-        compute.team.run(count) { token, _ in
-            swl_add(x.row(token), projected.row(token), model.width)
-            compute.kernels.layer_norm(x.row(token), norm.weight, norm.bias, model.width, model.epsilon, x.row(token))
-        }
+    private func addAndNormalize(_ token: Int, _ norm: Bert.Norm) {
+        compute.kernels.add(x.row(token), projected.row(token), model.width)
+        compute.kernels.layer_norm(x.row(token), norm.weight, norm.bias, model.width, model.epsilon, x.row(token))
     }
 
+    /// One head of one text is a task, for which its keys are laid out once.
     private func attend(within spans: [Range<Int>]) {
-        let parts = spans.flatMap { span in
-            stride(from: span.lowerBound, to: span.upperBound, by: Self.queriesAtOnce).map { (span, $0) }
-        }
-        compute.team.run(parts.count * model.heads) { task, thread in
-            let (part, head) = task.quotientAndRemainder(dividingBy: model.heads)
-            let (span, first) = parts[part]
-            let offset = head * model.dimension
-            compute.kernels.attention(
-                SWL_F32, query.row(first) + offset, model.width, min(Self.queriesAtOnce, span.upperBound - first),
-                key.row(span.lowerBound) + offset, value.row(span.lowerBound) + offset, model.width * 4, span.count,
-                model.dimension, 1 / Float(model.dimension).squareRoot(), scores.row(thread), attended.row(first) + offset)
+        compute.team.run(spans.count * model.heads) { task, thread in
+            let (span, head) = (spans[task / model.heads], task % model.heads)
+            let (start, offset, keys) = (span.lowerBound, head * model.dimension, keyPanels.row(thread))
+            for (position, token) in span.enumerated() {
+                compute.kernels.store_key(SWL_F32, key.row(token) + offset, model.dimension, position, keys)
+            }
+            var attention = swl_attention(
+                type: SWL_F32, dimension: model.dimension, keys: keys, values: value.row(start) + offset, value_stride: model.width * 4,
+                queries: query.row(start) + offset, out: attended.row(start) + offset, tokens: span.count, heads: 1,
+                token_stride: model.width, length: span.count, step: 0, scale: 1 / Float(model.dimension).squareRoot(),
+                scratch: scratch.row(thread))
+            compute.kernels.attention(&attention)
         }
     }
 
@@ -98,7 +104,7 @@ final class BertEncoder {
         case .mean:
             // The mean's divisor is left out: it cancels when the length is made 1.
             vector = [Float](repeating: 0, count: model.width)
-            for token in span { swl_add(&vector, x.row(token), model.width) }
+            for token in span { compute.kernels.add(&vector, x.row(token), model.width) }
         }
         let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
         return length > 0 ? vector.map { $0 / length } : vector

@@ -30,36 +30,39 @@ final class Compute {
         }
     }
 
-    func multiply(_ matrix: Matrix, _ input: Activations, count: Int, into out: Activations) {
-        multiply(input, count: count, by: [Product(matrix, into: out)])
-    }
-
     /// product.out[token] = product.matrix · input[token] for the first `count` tokens, for each product. Packed weights take
     /// the input as bytes, which are made once for all of them.
-    func multiply(_ input: Activations, count: Int, by products: [Product]) {
+    /// - Parameter making: makes the input's row of a token; several threads call it, once for each token.
+    func multiply(_ input: Activations, count: Int, by products: [Product], making: (_ token: Int) -> Void = { _ in }) {
         var jobs: [Job] = []
+        var isMade = false
         for product in products {
             let (matrix, out) = (product.matrix, product.out)
             precondition(input.width == matrix.columns && out.width == matrix.rows && count <= input.capacity && count <= out.capacity)
             if matrix.packed != nil {
                 let tiles = matrix.isInSupers ? superTiles : blockTiles
-                if !jobs.contains(where: { $0.tiles === tiles }) { tiles.fill(from: input, count: count, type: matrix.type, self) }
+                if !jobs.contains(where: { $0.tiles === tiles }) {
+                    let isFirst = !isMade
+                    tiles.fill(from: input, count: count, type: matrix.type, self) { if isFirst { making($0) } }
+                    isMade = true
+                }
                 // Some tasks for each thread, so that a thread which was delayed does less; pairs of panels are faster.
                 jobs.append(Job(product, tiles: tiles, step: min(16, max(2, matrix.panels / (threads * 8) / 2 * 2))))
             } else {
                 jobs.append(Job(product, tiles: nil, step: min(64, max(8, matrix.rows / (threads * 4) / 4 * 4))))
             }
         }
-        team.run(jobs.reduce(0) { $0 + $1.tasks }) { task, thread in
+        if !isMade { team.run(count) { token, _ in making(token) } }
+        team.run(jobs.reduce(0) { $0 + $1.tasks }) { task, _ in
             var task = task
             for job in jobs {
-                guard task >= job.tasks else { return run(job, task, thread, input, count) }
+                guard task >= job.tasks else { return run(job, task, input, count) }
                 task -= job.tasks
             }
         }
     }
 
-    private func run(_ job: Job, _ task: Int, _ thread: Int, _ input: Activations, _ count: Int) {
+    private func run(_ job: Job, _ task: Int, _ input: Activations, _ count: Int) {
         let (matrix, out, first) = (job.matrix, job.out, task * job.step)
         let end = min(first + job.step, job.length)
         if let packed = matrix.packed, let tiles = job.tiles {
@@ -89,22 +92,5 @@ final class Compute {
         }
 
         var tasks: Int { (length + step - 1) / step }
-    }
-
-    func rmsNorm(_ input: Activations, _ weight: [Float], epsilon: Float, count: Int, into out: Activations) {
-        precondition(input.width == weight.count && out.width == weight.count)
-        team.run(count) { task, _ in kernels.rms_norm(input.row(task), weight, weight.count, epsilon, out.row(task)) }
-    }
-
-    /// target += addend
-    func add(_ addend: Activations, to target: Activations, count: Int) {
-        precondition(addend.width == target.width)
-        team.run(count) { task, _ in swl_add(target.row(task), addend.row(task), target.width) }
-    }
-
-    /// gate = silu(gate) · up
-    func siluMultiply(_ gate: Activations, _ up: Activations, count: Int) {
-        precondition(gate.width == up.width)
-        team.run(count) { task, _ in kernels.silu_multiply(gate.row(task), up.row(task), gate.width) }
     }
 }

@@ -23,15 +23,19 @@ final class KeyValueCache {
 
     let shape: Shape
     let capacity: Int
-    /// Bytes between two positions of the same head.
+    /// Bytes between two positions' values of the same head.
     let stride: Int
+    /// What keys or values of one head take: attention reads keys by sixteens.
+    private let headBytes: Int
     private let start: UnsafeMutableRawPointer
 
     init(_ shape: Shape, capacity: Int) throws(InferenceError) {
         self.shape = shape
         self.capacity = capacity
         stride = shape.dimension * (shape.type == SWL_F16 ? 2 : 4)
-        let (bytes, overflow) = (2 * shape.layers * shape.heads * stride).multipliedReportingOverflow(by: capacity)
+        let sixteens = capacity / 16 + 1
+        let (bytes, overflow) = (2 * shape.layers * shape.heads * stride * 16).multipliedReportingOverflow(by: sixteens)
+        headBytes = overflow ? 0 : stride * 16 * sixteens
         guard !overflow, let start = malloc(bytes) else {
             throw InferenceError(.system, "There is not enough memory for the keys and values of \(capacity) tokens.")
         }
@@ -40,12 +44,13 @@ final class KeyValueCache {
 
     deinit { free(start) }
 
-    /// The head's keys: `capacity` rows of `dimension` elements.
+    /// The head's keys, laid out as `swl_attention` has them.
     func keys(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        start + (layer * shape.heads + head) * 2 * capacity * stride
+        start + (layer * shape.heads + head) * 2 * headBytes
     }
 
+    /// The head's values: rows of `dimension` elements.
     func values(layer: Int, head: Int) -> UnsafeMutableRawPointer {
-        keys(layer: layer, head: head) + capacity * stride
+        keys(layer: layer, head: head) + headBytes
     }
 }

@@ -11,9 +11,11 @@ final class LlamaDecoder: Decoder {
     let batchLimit: Int
     let outputLimit: Int
 
-    private let x, normalized, query, key, value, attended, gate, up, angles: Activations
+    private let x, normalized, query, key, value, attended, projected, gate, up, angles: Activations
     private let output, outputLogits: Activations
-    private let scores: Activations
+    private let scratch: Activations
+    /// Neighbouring tokens of a run that one task attends to, for one key-value head.
+    private static let tokensPerTask = 8
 
     init(_ model: Llama, _ compute: Compute, cacheType: swl_type, contextLength: Int, batchLimit: Int, outputLimit: Int) {
         (self.model, self.compute, self.batchLimit, self.outputLimit) = (model, compute, batchLimit, outputLimit)
@@ -26,12 +28,13 @@ final class LlamaDecoder: Decoder {
         key = rows(of: model.keyValueHeads * model.dimension)
         value = rows(of: model.keyValueHeads * model.dimension)
         attended = rows(of: model.heads * model.dimension)
+        projected = rows(of: model.width)
         gate = rows(of: model.feedForward)
         up = rows(of: model.feedForward)
         angles = rows(of: model.rotaryFrequencies.count * 2)
         output = Activations(rows: outputLimit, width: model.width)
         outputLogits = Activations(rows: outputLimit, width: model.vocabularyCount)
-        scores = Activations(rows: compute.threads, width: contextLength * (model.heads / model.keyValueHeads))
+        scratch = Activations(rows: compute.threads, width: Int(SWL_QUERIES) * (model.dimension + contextLength + 16))
     }
 
     func evaluate(_ batch: Batch) {
@@ -44,25 +47,39 @@ final class LlamaDecoder: Decoder {
             swl_rotary_angles(
                 Float(places[token].position), model.rotaryFrequencies, model.rotaryFrequencies.count, angles.row(token))
         }
+        let parts = batch.runs.flatMap { run in
+            stride(from: run.range.lowerBound, to: run.range.upperBound, by: Self.tokensPerTask).map { first in
+                (run: run, tokens: first..<min(first + Self.tokensPerTask, run.range.upperBound))
+            }
+        }
         for (index, layer) in model.layers.enumerated() {
-            compute.rmsNorm(x, layer.attentionNorm, epsilon: model.epsilon, count: count, into: normalized)
             compute.multiply(
                 normalized, count: count,
-                by: [Product(layer.query, into: query), Product(layer.key, into: key), Product(layer.value, into: value)])
-            compute.team.run(count) { token, _ in remember(token, in: places[token].cache, at: places[token].position, layer: index) }
-            compute.team.run(count * model.keyValueHeads) { task, thread in
-                let (token, head) = task.quotientAndRemainder(dividingBy: model.keyValueHeads)
-                attend(token, head: head, in: places[token].cache, length: places[token].position + 1, layer: index, thread: thread)
+                by: [Product(layer.query, into: query), Product(layer.key, into: key), Product(layer.value, into: value)]
+            ) { [self] token in
+                // The layer before ends here, while the row is at hand.
+                if index > 0 { compute.kernels.add(x.row(token), projected.row(token), model.width) }
+                normalize(token, layer.attentionNorm)
             }
-            compute.multiply(layer.attentionOutput, attended, count: count, into: normalized)
-            compute.add(normalized, to: x, count: count)
-
-            compute.rmsNorm(x, layer.feedForwardNorm, epsilon: model.epsilon, count: count, into: normalized)
-            compute.multiply(normalized, count: count, by: [Product(layer.gate, into: gate), Product(layer.up, into: up)])
-            compute.siluMultiply(gate, up, count: count)
-            compute.multiply(layer.down, gate, count: count, into: normalized)
-            compute.add(normalized, to: x, count: count)
+            compute.team.run(count) { token, _ in remember(token, in: places[token].cache, at: places[token].position, layer: index) }
+            compute.team.run(parts.count * model.keyValueHeads) { task, thread in
+                let (part, head) = task.quotientAndRemainder(dividingBy: model.keyValueHeads)
+                attend(parts[part].tokens, of: parts[part].run, head: head, layer: index, thread: thread)
+            }
+            compute.multiply(attended, count: count, by: [Product(layer.attentionOutput, into: projected)])
+            compute.multiply(normalized, count: count, by: [Product(layer.gate, into: gate), Product(layer.up, into: up)]) { [self] token in
+                compute.kernels.add(x.row(token), projected.row(token), model.width)
+                normalize(token, layer.feedForwardNorm)
+            }
+            compute.multiply(gate, count: count, by: [Product(layer.down, into: projected)]) { [self] token in
+                compute.kernels.silu_multiply(gate.row(token), up.row(token), model.feedForward)
+            }
         }
+        compute.team.run(count) { token, _ in compute.kernels.add(x.row(token), projected.row(token), model.width) }
+    }
+
+    private func normalize(_ token: Int, _ weight: [Float]) {
+        compute.kernels.rms_norm(x.row(token), weight, model.width, model.epsilon, normalized.row(token))
     }
 
     /// Turns the token's query and key to its position, and stores key and value.
@@ -71,22 +88,25 @@ final class LlamaDecoder: Decoder {
         swl_rotate(query.row(token), model.heads, model.dimension, angles, pairs)
         swl_rotate(key.row(token), model.keyValueHeads, model.dimension, angles, pairs)
         for head in 0..<model.keyValueHeads {
-            let (offset, place) = (head * model.dimension, position * cache.stride)
+            let offset = head * model.dimension
+            compute.kernels.store_key(
+                cacheShape.type, key.row(token) + offset, model.dimension, position, cache.keys(layer: layer, head: head))
             compute.kernels.store(
-                cacheShape.type, key.row(token) + offset, model.dimension, cache.keys(layer: layer, head: head) + place)
-            compute.kernels.store(
-                cacheShape.type, value.row(token) + offset, model.dimension, cache.values(layer: layer, head: head) + place)
+                cacheShape.type, value.row(token) + offset, model.dimension, cache.values(layer: layer, head: head) + position * cache.stride)
         }
     }
 
-    /// The query heads that share one key-value head look at the first `length` positions.
-    private func attend(_ token: Int, head: Int, in cache: KeyValueCache, length: Int, layer: Int, thread: Int) {
+    /// The query heads that share one key-value head look at what is before their tokens, and at those themselves.
+    private func attend(_ tokens: Range<Int>, of run: Batch.Run, head: Int, layer: Int, thread: Int) {
         let group = model.heads / model.keyValueHeads
         let offset = head * group * model.dimension
-        compute.kernels.attention(
-            cacheShape.type, query.row(token) + offset, model.dimension, group, cache.keys(layer: layer, head: head),
-            cache.values(layer: layer, head: head), cache.stride, length, model.dimension,
-            1 / Float(model.dimension).squareRoot(), scores.row(thread), attended.row(token) + offset)
+        var attention = swl_attention(
+            type: cacheShape.type, dimension: model.dimension, keys: run.cache.keys(layer: layer, head: head),
+            values: run.cache.values(layer: layer, head: head), value_stride: run.cache.stride,
+            queries: query.row(tokens.lowerBound) + offset, out: attended.row(tokens.lowerBound) + offset, tokens: tokens.count, heads: group,
+            token_stride: query.width, length: run.position + tokens.lowerBound - run.range.lowerBound + 1, step: 1,
+            scale: 1 / Float(model.dimension).squareRoot(), scratch: scratch.row(thread))
+        compute.kernels.attention(&attention)
     }
 
     func logits(of places: ArraySlice<Int>) -> Activations {
@@ -94,7 +114,7 @@ final class LlamaDecoder: Decoder {
         for (row, place) in places.enumerated() {
             compute.kernels.rms_norm(x.row(place), model.outputNorm, model.width, model.epsilon, output.row(row))
         }
-        compute.multiply(model.output, output, count: places.count, into: outputLogits)
+        compute.multiply(output, count: places.count, by: [Product(model.output, into: outputLogits)])
         return outputLogits
     }
 }

@@ -7,8 +7,10 @@ final class Tiles {
 
     deinit { start.deallocate() }
 
-    /// - Parameter type: the packed weights' type, which says how many columns share a scale.
-    func fill(from input: Activations, count: Int, type: swl_type, _ compute: Compute) {
+    /// - Parameters:
+    ///   - type: the packed weights' type, which says how many columns share a scale.
+    ///   - making: makes a row of the input right before it is quantized.
+    func fill(from input: Activations, count: Int, type: swl_type, _ compute: Compute, making: (Int) -> Void) {
         let tokenBytes = swl_tiles_bytes(type, input.width, 1)
         let needed = swl_tiles_bytes(type, input.width, count)
         if needed > capacity {
@@ -18,6 +20,7 @@ final class Tiles {
         }
         compute.team.run(swl_tile_count(count)) { index, _ in
             let tile = swl_tile_at(count, index)
+            for token in tile.first..<tile.first + tile.count { making(token) }
             compute.kernels.quantize(type, input.start, input.width, tile, start + tile.first * tokenBytes)
         }
     }

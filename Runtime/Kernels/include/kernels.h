@@ -26,6 +26,31 @@ typedef struct {
     size_t first, count, width;
 } swl_tile;
 
+/// Queries that take room in an attention's scratch memory.
+enum { SWL_QUERIES = 8 };
+
+/// Queries of neighbouring tokens and heads that look at the same keys and values.
+typedef struct {
+    /// Of keys and values: SWL_F32 or SWL_F16.
+    swl_type type;
+    /// Elements of a query, a key and a value.
+    size_t dimension;
+    /// [positions / 16][dimension][16]: the keys of 16 positions stand side by side; there is room for whole sixteens.
+    const void *keys;
+    /// A row of `dimension` elements for each position, `value_stride` bytes apart.
+    const void *values;
+    size_t value_stride;
+    /// [tokens][heads][dimension], tokens `token_stride` floats apart.
+    const float *queries;
+    float *out;
+    size_t tokens, heads, token_stride;
+    /// The first token sees `length` positions, each one after it `step` more.
+    size_t length, step;
+    float scale;
+    /// Room for SWL_QUERIES * (dimension + the most positions that a token sees, rounded up to 16) floats.
+    float *scratch;
+} swl_attention;
+
 /// One build of the kernels. A constant, which all threads may use.
 typedef struct __attribute__((swift_attr("@Sendable"))) {
     const char *name;
@@ -50,11 +75,14 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     void (*packed_matmul)(swl_type type, const void *weights, size_t rows, size_t columns, size_t first_panel, size_t end_panel,
                           const void *tiles, size_t count, float *out, size_t out_stride);
 
-    /// softmax(queries · keysᵀ · scale) · values, for `count` queries that see the same `length` positions.
-    /// queries, out: rows of `dimension` floats, `query_stride` floats apart.
-    /// keys, values: rows of `dimension` elements (SWL_F32 or SWL_F16), `stride` bytes apart. scores: room for count * length.
-    void (*attention)(swl_type type, const float *queries, size_t query_stride, size_t count, const void *keys, const void *values,
-                      size_t stride, size_t length, size_t dimension, float scale, float *scores, float *out);
+    /// Puts a position's key, `dimension` floats, among keys of type SWL_F32 or SWL_F16: see swl_attention.
+    void (*store_key)(swl_type type, const float *key, size_t dimension, size_t position, void *keys);
+
+    /// softmax(query · keysᵀ · scale) · values for each query. The same bits for a query whatever others there are.
+    void (*attention)(const swl_attention *attention);
+
+    /// x += y
+    void (*add)(float *x, const float *y, size_t count);
 
     /// x / sqrt(mean(x²) + epsilon) * weight
     void (*rms_norm)(const float *x, const float *weight, size_t width, float epsilon, float *out);
@@ -90,9 +118,6 @@ void swl_pack_panel(swl_type type, const void *weights, size_t rows, size_t colu
 size_t swl_tile_count(size_t count);
 swl_tile swl_tile_at(size_t count, size_t index);
 size_t swl_tiles_bytes(swl_type type, size_t columns, size_t count);
-
-/// x += y
-void swl_add(float *x, const float *y, size_t count);
 
 /// out[i] = base^(-i / pairs)
 void swl_rotary_frequencies(float base, size_t pairs, float *out);

@@ -21,54 +21,113 @@ static float softmax(float *x, size_t count) {
     return largest + logf(sum);
 }
 
-/// `width` vectors of the weighted sum of values for `count` queries; both are constants wherever this is used.
-INLINE void weighted_sum(swl_type type, size_t count, size_t width, const uint8_t *values, size_t stride, size_t length,
-                         size_t column, const float *scores, float *out, size_t out_stride) {
-    floats sums[8];
+/// Queries that pass over the keys and values together.
+enum { QUERIES = SWL_SUMS < SWL_QUERIES ? 4 : SWL_QUERIES };
+
+/// scores[q * stride + position] for `panels` panels of 16 positions; queries[i * QUERIES + q] are scaled. Both counts are
+/// constants wherever this is used.
+INLINE void score_panels(swl_type type, size_t count, size_t panels, const float *queries, const uint8_t *keys, size_t dimension,
+                         float *scores, size_t stride) {
+    floats sums[SWL_SUMS];
+    UNROLL for (size_t i = 0; i < count * panels; i++) sums[i] = 0;
+    for (size_t i = 0; i < dimension; i++) {
+        UNROLL for (size_t p = 0; p < panels; p++) {
+            floats key = load16(type, keys, (p * dimension + i) * LANES);
+            UNROLL for (size_t q = 0; q < count; q++) sums[q * panels + p] = fma16((floats)queries[i * QUERIES + q], key, sums[q * panels + p]);
+        }
+    }
+    UNROLL for (size_t i = 0; i < count * panels; i++) put(scores + i / panels * stride + i % panels * LANES, sums[i]);
+}
+
+INLINE void score(swl_type type, size_t count, const float *queries, const uint8_t *keys, size_t dimension, float *scores, size_t stride) {
+    const size_t at_once = SWL_SUMS / count < 4 ? SWL_SUMS / count : 4, panel = LANES * dimension * (type == SWL_F16 ? 2 : 4);
+    size_t position = 0;
+    for (; position + at_once * LANES <= stride; position += at_once * LANES)
+        score_panels(type, count, at_once, queries, keys + position / LANES * panel, dimension, scores + position, stride);
+    for (; position < stride; position += LANES)
+        score_panels(type, count, 1, queries, keys + position / LANES * panel, dimension, scores + position, stride);
+}
+
+/// `width` vectors, from `column`, of the sum of values weighted by scores, for `count` queries, both constants, of which
+/// `used` are there.
+INLINE void weighted_sum(swl_type type, size_t count, size_t width, const swl_attention *a, size_t length, size_t column,
+                         const float *scores, size_t stride, float *const *out, size_t used) {
+    floats sums[SWL_SUMS];
+    const uint8_t *values = a->values;
     UNROLL for (size_t i = 0; i < count * width; i++) sums[i] = 0;
-    for (size_t p = 0; p < length; p++, values += stride) {
+    for (size_t p = 0; p < length; p++, values += a->value_stride) {
         UNROLL for (size_t w = 0; w < width; w++) {
             floats value = load16(type, values, column + w * LANES);
             UNROLL for (size_t q = 0; q < count; q++)
-                sums[q * width + w] = fma16((floats)scores[q * length + p], value, sums[q * width + w]);
+                sums[q * width + w] = fma16((floats)scores[q * stride + p], value, sums[q * width + w]);
         }
     }
     UNROLL for (size_t q = 0; q < count; q++)
-        UNROLL for (size_t w = 0; w < width; w++) put(out + q * out_stride + column + w * LANES, sums[q * width + w]);
+        UNROLL for (size_t w = 0; w < width; w++) if (q < used) put(out[q] + column + w * LANES, sums[q * width + w]);
 }
 
-INLINE void weighted_sums(swl_type type, size_t count, const uint8_t *values, size_t stride, size_t length, size_t dimension,
-                          const float *scores, float *out, size_t out_stride) {
+INLINE void weighted_sums(swl_type type, size_t count, const swl_attention *a, size_t length, const float *scores, size_t stride,
+                          float *const *out, size_t used) {
+    const size_t width = SWL_SUMS / count < 4 ? SWL_SUMS / count : 4;
     size_t column = 0;
-    for (; column + 2 * LANES <= dimension; column += 2 * LANES)
-        weighted_sum(type, count, 2, values, stride, length, column, scores, out, out_stride);
-    for (; column + LANES <= dimension; column += LANES)
-        weighted_sum(type, count, 1, values, stride, length, column, scores, out, out_stride);
-    if (column == dimension) return;
-    for (size_t q = 0; q < count; q++) {
+    for (; column + width * LANES <= a->dimension; column += width * LANES)
+        weighted_sum(type, count, width, a, length, column, scores, stride, out, used);
+    for (; column + LANES <= a->dimension; column += LANES)
+        weighted_sum(type, count, 1, a, length, column, scores, stride, out, used);
+    if (column == a->dimension) return;
+    for (size_t q = 0; q < used; q++) {
         floats sum = 0;
-        for (size_t p = 0; p < length; p++)
-            sum = fma16((floats)scores[q * length + p], load16_part(type, values + p * stride, column, dimension - column), sum);
-        put_part(out + q * out_stride + column, sum, dimension - column);
+        for (size_t p = 0; p < length; p++) {
+            const uint8_t *value = (const uint8_t *)a->values + p * a->value_stride;
+            sum = fma16((floats)scores[q * stride + p], load16_part(type, value, column, a->dimension - column), sum);
+        }
+        put_part(out[q] + column, sum, a->dimension - column);
     }
 }
 
-INLINE void attend(swl_type type, const float *queries, size_t query_stride, size_t count, const uint8_t *keys,
-                   const uint8_t *values, size_t stride, size_t length, size_t dimension, float scale, float *scores, float *out) {
-    products(type, keys, stride, length, dimension, queries, query_stride, count, scores, length);
-    for (size_t i = 0; i < count * length; i++) scores[i] *= scale;
-    for (size_t q = 0; q < count; q++) softmax(scores + q * length, length);
-    size_t q = 0;
-    for (; q + 4 <= count; q += 4)
-        weighted_sums(type, 4, values, stride, length, dimension, scores + q * length, out + q * query_stride, query_stride);
-    for (; q < count; q++)
-        weighted_sums(type, 1, values, stride, length, dimension, scores + q * length, out + q * query_stride, query_stride);
+/// Queries `first` and those after it: up to `count`, a constant, of which `used` are there.
+INLINE void attend(swl_type type, size_t count, const swl_attention *a, size_t first, size_t used) {
+    size_t lengths[QUERIES], longest = 0, dimension = a->dimension;
+    float *queries = a->scratch, *scores = a->scratch + QUERIES * dimension, *out[QUERIES];
+    memset(queries, 0, QUERIES * dimension * sizeof *queries);
+    for (size_t q = 0; q < used; q++) {
+        size_t token = (first + q) / a->heads, offset = token * a->token_stride + (first + q) % a->heads * dimension;
+        for (size_t i = 0; i < dimension; i++) queries[i * QUERIES + q] = a->queries[offset + i] * a->scale;
+        out[q] = a->out + offset;
+        lengths[q] = a->length + token * a->step;
+        longest = lengths[q];
+    }
+    size_t stride = (longest + LANES - 1) / LANES * LANES;
+    score(type, count, queries, a->keys, dimension, scores, stride);
+    for (size_t q = 0; q < used; q++) {
+        softmax(scores + q * stride, lengths[q]);
+        // What a query does not see, those after it may.
+        memset(scores + q * stride + lengths[q], 0, (stride - lengths[q]) * sizeof *scores);
+    }
+    weighted_sums(type, count, a, longest, scores, stride, out, used);
 }
 
-static void attention(swl_type type, const float *queries, size_t query_stride, size_t count, const void *keys, const void *values,
-                      size_t stride, size_t length, size_t dimension, float scale, float *scores, float *out) {
-    if (type == SWL_F32)
-        attend(SWL_F32, queries, query_stride, count, keys, values, stride, length, dimension, scale, scores, out);
-    else
-        attend(SWL_F16, queries, query_stride, count, keys, values, stride, length, dimension, scale, scores, out);
+INLINE void attend_all(swl_type type, const swl_attention *a) {
+    size_t total = a->tokens * a->heads;
+    for (size_t first = 0; first < total; first += QUERIES) {
+        size_t used = total - first < QUERIES ? total - first : QUERIES;
+        if (used > 4)
+            attend(type, QUERIES, a, first, used);
+        else if (used > 1)
+            attend(type, 4, a, first, used);
+        else
+            attend(type, 1, a, first, used);
+    }
+}
+
+static void attention(const swl_attention *a) { a->type == SWL_F32 ? attend_all(SWL_F32, a) : attend_all(SWL_F16, a); }
+
+static void store_key(swl_type type, const float *key, size_t dimension, size_t position, void *keys) {
+    size_t first = position / LANES * LANES * dimension + position % LANES;
+    for (size_t i = 0; i < dimension; i++) {
+        if (type == SWL_F32)
+            ((float *)keys)[first + i * LANES] = key[i];
+        else
+            ((_Float16 *)keys)[first + i * LANES] = (_Float16)key[i];
+    }
 }

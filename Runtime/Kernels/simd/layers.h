@@ -42,3 +42,7 @@ static void gelu(float *x, size_t count) {
     for (; i + LANES <= count; i += LANES) put(x + i, gelu16(load(x + i)));
     if (i < count) put_part(x + i, gelu16(load_part(x + i, count - i)), count - i);
 }
+
+static void add(float *x, const float *y, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] += y[i];
+}
