@@ -70,7 +70,7 @@ package.targets.append(
 room("Wire", in: "Runtime")
 room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"])
 room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
-room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
+room("Ledger", in: "Runtime", ["Wire", "SwiftletSystem", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
 program("swiftlet-host", at: "Runtime/ModelHost", [
@@ -98,7 +98,7 @@ room("FastCGI", in: "Gateway", [
 ])
 room("Nginx", in: "Gateway", [mustache])
 room("Front", in: "Gateway", [
-    "FastCGI", "Supervisor", "Ledger", "Wire", "SwiftletSystem", hummingbird,
+    "FastCGI", "Supervisor", "Ledger", "Wire", "SwiftletSystem", hummingbird, .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ])

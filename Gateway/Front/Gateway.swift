@@ -25,7 +25,8 @@ package struct Gateway: Sendable {
         let supervisor = Supervisor(
             state: state, programs: programs, reservedRoutes: SystemRoutes.all, logger: logger,
             closeConnections: { connections.forget($0) })
-        let invoker = FunctionInvoker(ledger: ledger, tokens: tokens, connections: connections, logger: logger)
+        let invoker = FunctionInvoker(
+            ledger: ledger, tokens: tokens, limiter: RateLimiter(), connections: connections, logger: logger)
         let system = SystemRoutes(ledger: ledger, models: { await supervisor.models.map(\.alias) })
         clients = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: nil), system: system, invoker: invoker)
         functions = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: tokens), system: system, invoker: invoker)

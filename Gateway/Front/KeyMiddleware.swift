@@ -31,7 +31,7 @@ struct KeyMiddleware: RouterMiddleware {
         if let tokens {
             do {
                 let token = try InvocationToken(verifying: secret, with: tokens)
-                return Caller(key: token.key, tenant: token.tenant, parent: token)
+                return Caller(key: token.key, tenant: token.tenant, models: token.keyModels, parent: token)
             } catch {
                 throw APIError.invalidKey(error.message)
             }
@@ -39,7 +39,9 @@ struct KeyMiddleware: RouterMiddleware {
         guard let key = try await ledger.authenticate(secret) else {
             throw APIError.invalidKey("Incorrect API key provided: \(Self.masked(secret)). 'swiftlet keys list' shows the keys there are.")
         }
-        return Caller(key: key.id, tenant: key.tenant, parent: nil)
+        return Caller(
+            key: key.id, tenant: key.tenant, isAdmin: key.isAdmin, functions: key.settings.functions, models: key.settings.models,
+            limits: key.settings)
     }
 
     /// Enough of a key to recognise it, too little to use it.

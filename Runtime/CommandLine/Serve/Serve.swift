@@ -69,9 +69,12 @@ struct Serve: AsyncParsableCommand {
 
     private func openLedger(_ state: StateDirectory, _ logger: Logger) async throws -> Ledger {
         let ledger = try Ledger(path: state.ledger)
-        try await ledger.setPrices(try PriceFile.read(in: state))
-        let open = try await ledger.settleLeftovers()
-        if open > 0 { logger.notice("settled \(open) invocations that the last run left open") }
+        try await PriceFile.reload(from: state, into: ledger)
+        // The last run's hosts have ended with it, or are just about to.
+        let collected = try await ledger.collectTallies(patience: .seconds(2))
+        if collected.calls > 0 { logger.notice("\(collected.line)") }
+        let left = try await ledger.settleLeftovers()
+        if left.invocations > 0 { logger.notice("\(left.line)") }
         return ledger
     }
 }
