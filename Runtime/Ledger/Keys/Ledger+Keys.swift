@@ -37,6 +37,32 @@ extension Ledger {
         return found.key
     }
 
+    /// The key that stands for a tenant whom another issuer vouches for: `jwt-<tenant>`, made when it is first asked for. No secret
+    /// opens it; it has settings, a budget and a bill as any other.
+    /// - Returns: `nil` when it was revoked or has expired.
+    /// - Throws: ``LedgerError`` when it is no name for a tenant.
+    package func key(ofTenant tenant: String, now: Date = .now) async throws -> APIKey? {
+        guard Ledger.isTenant(tenant) else {
+            throw LedgerError(.invalid, "'\(tenant)' cannot be a tenant: 1 to 64 ASCII letters, digits, '.', '_' or '-', beginning with a letter or digit.")
+        }
+        let id = "jwt-\(tenant)"
+        let recent = recentKeys.withLock { $0[id] }
+        let found: RecentKey?
+        if let recent, recent.until > .now {
+            found = recent
+        } else {
+            try await write(durably: false) { db in
+                try db.execute(
+                    sql: "INSERT INTO keys (id, hash, name, tenant, created) SELECT ?1, x'', 'jwt:' || ?2, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE id = ?1)",
+                    arguments: [id, tenant, now.milliseconds])
+            }
+            found = try await lookUp(id)
+        }
+        guard let found else { return nil }
+        if let expires = found.key.settings.expires, now >= expires { return nil }
+        return found.key
+    }
+
     private func lookUp(_ id: String) async throws -> RecentKey? {
         let until = ContinuousClock.now + keyFreshness
         let found: RecentKey? = try await read { db in
