@@ -19,6 +19,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ]
 )
@@ -71,7 +72,7 @@ room("Wire", in: "Runtime")
 room("Grammar", in: "Runtime", ["Wire"])
 room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"])
 room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
-room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
+room("Ledger", in: "Runtime", ["Wire", "SwiftletSystem", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
 program("swiftlet-host", at: "Runtime/ModelHost", [
@@ -98,8 +99,9 @@ room("FastCGI", in: "Gateway", [
     logging,
 ])
 room("Nginx", in: "Gateway", [mustache])
+room("Identity", in: "Gateway", ["HTTPClient", "Wire", .product(name: "JWTKit", package: "jwt-kit")])
 room("Front", in: "Gateway", [
-    "FastCGI", "Supervisor", "Ledger", "Wire", "SwiftletSystem", hummingbird,
+    "FastCGI", "Supervisor", "Ledger", "HTTPClient", "Identity", "Wire", "SwiftletSystem", hummingbird, .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ])
@@ -138,6 +140,7 @@ let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
     "Front": [.product(name: "AsyncAlgorithms", package: "swift-async-algorithms"), .product(name: "NIOCore", package: "swift-nio")],
     "Ledger": [sqlite],
+    "Identity": [.product(name: "JWTKit", package: "jwt-kit")],
 ]
 for folder in names(in: "Tests") where folder.hasSuffix("Tests") {
     let tested = String(folder.dropLast("Tests".count))

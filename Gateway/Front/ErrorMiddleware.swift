@@ -20,6 +20,9 @@ struct ErrorMiddleware: RouterMiddleware {
         var response: Response
         do {
             response = try await next(request, context)
+        } catch let error as ResponseError {
+            response = Self.response(for: error.error)
+            response.headers.append(contentsOf: error.headers)
         } catch {
             response = Self.response(for: Self.apiError(error, request: request, context: context))
         }
@@ -39,6 +42,8 @@ struct ErrorMiddleware: RouterMiddleware {
         switch error {
         case let error as APIError:
             return error
+        case let error as LedgerError where error.code == .insufficientQuota:
+            return .insufficientQuota(error.message)
         case let error as LedgerError:
             context.logger.error("\(error)")
             return .overloaded("The ledger cannot be written at the moment, so nothing is served that could not be billed.")

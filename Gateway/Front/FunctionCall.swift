@@ -35,13 +35,13 @@ struct FunctionCall: Sendable {
         var error: (any Error)?
     }
 
-    /// Carries the request to a worker and the response into `parts`. A failure is part of the outcome, so that it is settled too.
-    func run(connections: WorkerConnections, into parts: Relay.Parts) async -> Outcome {
+    /// Carries the request to a worker and the response into `sink`. A failure is part of the outcome, so that it is settled too.
+    func run(connections: WorkerConnections, into sink: ResponseSink) async -> Outcome {
         let progress = Progress()
         do {
             try await withDeadline(invocation.deadline) {
                 try await withWorker(connections, progress) { connection in
-                    try await exchange(over: connection, into: parts, progress)
+                    try await exchange(over: connection, into: sink, progress)
                 }
             }
         } catch {
@@ -102,7 +102,7 @@ struct FunctionCall: Sendable {
     /// than it serves requests, and an idle one would keep others waiting; workers built with FunctionKit say that they do not.
     private var keepsConnections: Bool { function.manifest.scale.concurrency == 1 }
 
-    private func exchange(over connection: FastCGIConnection, into parts: Relay.Parts, _ progress: Progress) async throws {
+    private func exchange(over connection: FastCGIConnection, into sink: ResponseSink, _ progress: Progress) async throws {
         let logger = logger
         try await connection.execute(
             request, body: LimitedBody(base: body, limit: bodyLimit),
@@ -115,7 +115,7 @@ struct FunctionCall: Sendable {
                 $0.keepsConnection = response.headers[.keepConnection] == "yes"
                 $0.isEventStream = head.headerFields[.contentType]?.hasPrefix("text/event-stream") == true
             }
-            await parts.send(.head(head))
+            await sink.begin(head, progress.value.headers)
 
             var missing = head.headerFields[.contentLength].flatMap(Int.init)
             for try await piece in response.body {
@@ -127,7 +127,7 @@ struct FunctionCall: Sendable {
                 if missing == 0 {
                     progress.update { $0.lastPiece = piece }
                 } else {
-                    await parts.send(.body(piece))
+                    await sink.send(piece)
                 }
             }
             if let missing, missing > 0, !isHead {

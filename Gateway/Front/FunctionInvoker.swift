@@ -12,6 +12,7 @@ import Wire
 struct FunctionInvoker: Sendable {
     let ledger: Ledger
     let tokens: TokenKey
+    let limiter: RateLimiter
     let connections: WorkerConnections
     let logger: Logger
 
@@ -21,13 +22,24 @@ struct FunctionInvoker: Sendable {
         if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { throw APIError.tooLarge(limit: limit) }
 
         let invocation = try Invocation(id: context.invocationID, caller: caller, function: function.manifest, route: route, tokens: tokens)
+        var body = request.body
+        var idempotent: IdempotentRequest?
+        if caller.parent == nil, let token = try IdempotencyKey.token(of: request) {
+            let whole = try await LimitedBody(base: body, limit: limit).collect(upTo: limit)
+            body = RequestBody(buffer: whole)
+            let fingerprint = IdempotencyKey.fingerprint(of: request, body: whole)
+            let claimed = IdempotentRequest(key: caller.key, token: token, fingerprint: fingerprint, invocation: invocation.id)
+            if let response = try IdempotencyKey.response(to: await ledger.claim(claimed)) { return response }
+            idempotent = claimed
+        }
         let call = FunctionCall(
             invocation: invocation, function: function,
             request: FastCGIRequest(
                 request, parameters: context.parameters, function: function, route: route, invocation: invocation),
-            body: request.body, bodyLimit: limit,
+            body: body, bodyLimit: limit,
             isHead: request.method == .head, logger: context.logger)
-        let relay = Relay { parts in await run(call, into: parts) }
+        let admitted = idempotent
+        let relay = Relay { parts in await run(call, for: caller, idempotent: admitted, into: parts) }
         context.channel.closeFuture.whenComplete { [weak relay] _ in relay?.cancel() }
 
         let head = try await relay.head()
@@ -45,44 +57,79 @@ struct FunctionInvoker: Sendable {
     }
 
     /// One invocation from admission to settlement. A call that a function makes is part of its caller's invocation,
-    /// which is admitted and settled where it began.
-    private func run(_ call: FunctionCall, into parts: Relay.Parts) async {
-        let isNested = call.invocation.caller.parent != nil
-        if !isNested {
-            do {
-                try await ledger.reserve(call.invocation.reservation)
-            } catch {
-                return parts.fail(error)
-            }
+    /// which is admitted, limited and settled where it began.
+    private func run(_ call: FunctionCall, for caller: Caller, idempotent: IdempotentRequest?, into parts: Relay.Parts) async {
+        guard caller.parent == nil else {
+            let sink = ResponseSink(parts, holds: false)
+            let outcome = await call.run(connections: connections, into: sink)
+            return await finish(outcome, [:], sink)
         }
-        var outcome = await call.run(connections: connections, into: parts)
-        if Task.isCancelled { outcome.status = .clientClosed }
-        if !isNested {
-            do {
-                try await settle(call.invocation, outcome)
-            } catch {
-                logger.error("the invocation \(call.invocation.id) could not be settled and will be at the next start: \(error)")
-                outcome.error = outcome.error ?? APIError.internalError
-            }
+        let ticket: RateLimiter.Ticket?
+        do {
+            ticket = try limiter.begin(caller.key, caller.limits)
+        } catch {
+            await unclaim(idempotent)
+            return parts.fail(error)
         }
-        if let last = outcome.lastPiece { await parts.send(.body(last)) }
-        // An event stream ends with an event that tells the error. Any other response breaks off; broken off here, the event
-        // could be lost, because nginx drops what it has not passed on yet.
-        if let error = outcome.error, !outcome.isEventStream {
-            parts.fail(error)
-        } else {
-            parts.finish()
+        do {
+            try await ledger.reserve(call.invocation.reservation)
+        } catch {
+            ticket?.end(tokens: 0)
+            await unclaim(idempotent)
+            return parts.fail(error)
+        }
+        let sink = ResponseSink(parts, headers: ticket?.headers ?? [:], holds: true, keeps: idempotent != nil)
+        var outcome = await idempotent == nil ? call.run(connections: connections, into: sink) : runToTheEnd(call, into: sink)
+        if idempotent == nil, Task.isCancelled { outcome.status = .clientClosed }
+
+        let bill = Bill(invocation: call.invocation, outcome: outcome, ledger: ledger, logger: logger)
+        var answering: (IdempotentRequest, KeptAnswer)?
+        if let idempotent, outcome.error == nil, let kept = sink.kept(with: outcome.lastPiece) {
+            answering = IdempotencyKey.answer(kept.head, body: kept.body).map { (idempotent, $0) }
+        }
+        var headers = HTTPFields()
+        do {
+            let record = try await bill.settle(answering: answering)
+            ticket?.end(tokens: record.usage.totalTokens)
+            headers = record.headers
+        } catch {
+            ticket?.end(tokens: 0)
+            bill.settleLater(error)
+            outcome.error = outcome.error ?? APIError.internalError
+        }
+        if answering == nil { await unclaim(idempotent) }
+        await finish(outcome, headers, sink)
+    }
+
+    /// Runs a call that its client can ask for again, whether or not the client still listens.
+    private func runToTheEnd(_ call: FunctionCall, into sink: ResponseSink) async -> FunctionCall.Outcome {
+        let work = Task { await call.run(connections: connections, into: sink) }
+        return await withTaskCancellationHandler {
+            await work.value
+        } onCancel: {
+            sink.abandon()
         }
     }
 
-    private func settle(_ invocation: Invocation, _ outcome: FunctionCall.Outcome) async throws {
-        // A host commits what a call made that its client left at its next token; the report waits for that row.
-        if outcome.status == .clientClosed { await Task { try? await Task.sleep(for: .milliseconds(300)) }.value }
-        let record = try await ledger.settle(
-            invocation.id,
-            Settlement(
-                status: outcome.status, httpStatus: outcome.httpStatus, duration: invocation.started.duration(to: .now),
-                queued: outcome.queued, firstByte: outcome.timeToFirstByte))
-        logger.info("\(Report(record: record, isCold: outcome.isCold).line)")
+    private func unclaim(_ idempotent: IdempotentRequest?) async {
+        guard let idempotent else { return }
+        do {
+            try await ledger.unclaim(idempotent)
+        } catch {
+            logger.warning("the Idempotency-Key of invocation \(idempotent.invocation) stays in use until the next start: \(error)")
+        }
+    }
+
+    /// Sends the end of a response whose bill is settled.
+    private func finish(_ outcome: FunctionCall.Outcome, _ headers: HTTPFields, _ sink: ResponseSink) async {
+        // An event stream ends with an event that tells the error. Any other response breaks off; broken off here, the event
+        // could be lost, because nginx drops what it has not passed on yet.
+        if let error = outcome.error, !outcome.isEventStream {
+            sink.fail((error as? APIError).map { ResponseError(error: $0, headers: headers) } ?? error)
+        } else {
+            if let last = outcome.lastPiece { await sink.send(last) }
+            await sink.release(headers)
+            sink.finish()
+        }
     }
 }

@@ -1,6 +1,7 @@
 import FastCGI
 import Hummingbird
 import HummingbirdCore
+import Identity
 import Ledger
 import Logging
 import NIOCore
@@ -15,21 +16,28 @@ package struct Gateway: Sendable {
     private let functions: LiveRouter
     private let supervisor: Supervisor
     private let state: StateDirectory
+    private let alerts: AlertService?
     private let logger: Logger
 
     /// - Parameters:
+    ///   - settings: of the whole system.
     ///   - ledger: keys and bills.
     ///   - tokens: signs what functions show to hosts and to the private socket.
-    package init(state: StateDirectory, programs: Programs, ledger: Ledger, tokens: TokenKey, logger: Logger) {
+    package init(
+        state: StateDirectory, programs: Programs, settings: Settings, ledger: Ledger, tokens: TokenKey, logger: Logger
+    ) {
         let connections = WorkerConnections(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
         let supervisor = Supervisor(
             state: state, programs: programs, reservedRoutes: SystemRoutes.all, logger: logger,
             closeConnections: { connections.forget($0) })
-        let invoker = FunctionInvoker(ledger: ledger, tokens: tokens, connections: connections, logger: logger)
+        let invoker = FunctionInvoker(
+            ledger: ledger, tokens: tokens, limiter: RateLimiter(), connections: connections, logger: logger)
         let system = SystemRoutes(ledger: ledger, models: { await supervisor.models.map(\.alias) })
-        clients = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: nil), system: system, invoker: invoker)
-        functions = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: tokens), system: system, invoker: invoker)
+        clients = LiveRouter(keys: KeyMiddleware(
+                ledger: ledger, tokens: nil, identities: settings.jwt.map { TokenVerifier($0.expectations, keys: $0.keys) }), system: system, invoker: invoker)
+        functions = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: tokens, identities: nil), system: system, invoker: invoker)
         self.supervisor = supervisor
+        alerts = settings.webhook.map { AlertService(ledger: ledger, webhook: $0, logger: logger) }
         self.state = state
         self.logger = logger
     }
@@ -50,6 +58,7 @@ package struct Gateway: Sendable {
             application(
                 clients, server: .fastCGI(), address: .unixDomainSocket(path: Self.socket(in: state))),
         ]
+        if let alerts { services.append(alerts) }
         if let httpPort {
             services.append(application(clients, server: .http1(), address: .hostname("127.0.0.1", port: httpPort)))
         }

@@ -7,7 +7,7 @@ import Wire
 struct Invocation: Sendable {
     let id: UUIDv7
     let caller: Caller
-    let function: String
+    let function: FunctionManifest
     let route: String
     let started = ContinuousClock.now
     let deadline: ContinuousClock.Instant
@@ -17,23 +17,30 @@ struct Invocation: Sendable {
     let token: String
 
     /// A call made by a function runs in its caller's invocation, to its deadline at most and on its bill.
+    /// - Throws: ``APIError`` when the key may not call the function.
     init(id: UUIDv7, caller: Caller, function: FunctionManifest, route: Route, tokens: TokenKey) throws {
+        if let allowed = caller.functions, !allowed.contains(function.name) {
+            throw APIError(
+                status: 403, message: "This API key may not call the function '\(function.name)'.", type: "invalid_request_error",
+                code: "function_not_allowed")
+        }
         self.id = id
         self.caller = caller
-        self.function = function.name
+        self.function = function
         self.route = route.description
         let now = Date.now
         let own = now.addingTimeInterval(function.limits.timeout / .seconds(1))
         deadlineTime = min(own, caller.parent?.expires ?? own)
         deadline = started + .seconds(deadlineTime.timeIntervalSince(now))
         token = try InvocationToken(
-            invocation: id, tenant: caller.tenant, key: caller.key, function: function.name, models: function.models,
-            expires: deadlineTime
+            invocation: id, tenant: caller.tenant, key: caller.key, function: function.name,
+            models: function.models.filter { caller.models?.contains($0) ?? true }, keyModels: caller.models, expires: deadlineTime
         ).signed(with: tokens)
     }
 
     /// What the ledger enters when the call is admitted.
     var reservation: Reservation {
-        Reservation(id: id, key: caller.key, tenant: caller.tenant, function: function, route: route)
+        Reservation(
+            id: id, key: caller.key, tenant: caller.tenant, function: function.name, route: route, timeout: function.limits.timeout)
     }
 }

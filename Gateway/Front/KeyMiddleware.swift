@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import Identity
 import Ledger
 import Wire
 
@@ -9,6 +10,8 @@ struct KeyMiddleware: RouterMiddleware {
     let ledger: Ledger
     /// Verifies invocation tokens; `nil` on listeners that clients reach.
     let tokens: TokenKey?
+    /// Checks JSON web tokens of another issuer; `nil` where none are taken.
+    let identities: TokenVerifier?
 
     func handle(
         _ request: Request, context: GatewayContext, next: (Request, GatewayContext) async throws -> Response
@@ -31,15 +34,33 @@ struct KeyMiddleware: RouterMiddleware {
         if let tokens {
             do {
                 let token = try InvocationToken(verifying: secret, with: tokens)
-                return Caller(key: token.key, tenant: token.tenant, parent: token)
+                return Caller(key: token.key, tenant: token.tenant, models: token.keyModels, parent: token)
             } catch {
                 throw APIError.invalidKey(error.message)
             }
         }
+        if let identities, TokenVerifier.isToken(secret) { return Caller(try await key(of: secret, identities)) }
         guard let key = try await ledger.authenticate(secret) else {
             throw APIError.invalidKey("Incorrect API key provided: \(Self.masked(secret)). 'swiftlet keys list' shows the keys there are.")
         }
-        return Caller(key: key.id, tenant: key.tenant, parent: nil)
+        return Caller(key)
+    }
+
+    /// The key that stands for the tenant a token names.
+    private func key(of token: String, _ identities: TokenVerifier) async throws -> APIKey {
+        do {
+            let identity = try await identities.verify(token)
+            guard let key = try await ledger.key(ofTenant: identity.tenant) else {
+                throw APIError.invalidKey("The access of the tenant '\(identity.tenant)' was revoked.")
+            }
+            return key
+        } catch let error as IdentityError where error.code == .keysUnavailable {
+            throw APIError.overloaded(error.message)
+        } catch let error as IdentityError {
+            throw APIError.invalidKey(error.message)
+        } catch let error as LedgerError where error.code == .invalid {
+            throw APIError.invalidKey(error.message)
+        }
     }
 
     /// Enough of a key to recognise it, too little to use it.
@@ -54,5 +75,13 @@ extension String {
         while text.first == " " { text.removeFirst() }
         while text.last == " " { text.removeLast() }
         return String(text)
+    }
+}
+
+extension Caller {
+    fileprivate init(_ key: APIKey) {
+        self.init(
+            key: key.id, tenant: key.tenant, isAdmin: key.isAdmin, functions: key.settings.functions, models: key.settings.models,
+            limits: key.settings)
     }
 }

@@ -3,35 +3,95 @@ import Ledger
 import Supervisor
 import SwiftletSystem
 
-/// `prices.yaml`: what each model's tokens cost, in US dollars per token under LiteLLM's names.
+/// `prices.yaml`: what each model's tokens cost, in US dollars under LiteLLM's names; and fees for functions, if any.
 ///
 /// ```yaml
 /// chat:
 ///   input_cost_per_token: 0.00000015
-///   cache_read_input_token_cost: 0.00000005   # default: the input price
+///   cache_read_input_token_cost: 0.00000005        # default: the input price
 ///   output_cost_per_token: 0.0000006
+/// large:
+///   input_cost_per_million_tokens: 0.15            # the same, as price lists write it
+///   output_cost_per_million_tokens: 0.6
+/// embed:
+///   embedding_cost_per_million_tokens: 0.02        # default: the input price
+/// functions:
+///   "*": {cost_per_invocation: 0.0000002}          # for those that are not named
+///   summarize: {cost_per_invocation: 0.0001, cost_per_second: 0.00001}
 /// ```
 package enum PriceFile {
+    /// What the file says.
+    package struct Contents: Hashable, Sendable {
+        package var prices: [Price] = []
+        package var fees: [Fee] = []
+    }
+
     /// - Returns: no prices when there is no such file: then every call costs nothing.
     /// - Throws: ``ManifestError`` with the line of a price that is missing, negative or not a number.
-    package static func read(in state: StateDirectory) throws -> [Price] {
-        guard let data = FileManager.default.contents(atPath: state.pricesFile) else { return [] }
-        let reader = try YAMLReader(String(decoding: data, as: UTF8.self), file: state.pricesFile)
-        return try reader.keys.map { model in
-            guard let prices = try reader.mapping(model) else { throw reader.failure(model, "must have prices") }
-            try prices.allow("input_cost_per_token", "cache_read_input_token_cost", "output_cost_per_token")
-            func price(_ name: String) throws -> TokenPrice? {
-                guard let text = try prices.text(name) else { return nil }
-                do {
-                    return try TokenPrice(dollarsPerToken: text)
-                } catch {
-                    throw prices.failure(name, "is not a price: \(error)")
-                }
+    package static func read(in state: StateDirectory) throws -> Contents {
+        guard let data = FileManager.default.contents(atPath: state.pricesFile) else { return Contents() }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw ManifestError(file: state.pricesFile, message: "is not UTF-8 text")
+        }
+        let reader = try YAMLReader(text, file: state.pricesFile)
+        var contents = Contents()
+        for name in reader.keys {
+            guard let section = try reader.mapping(name) else { throw reader.failure(name, "must have prices") }
+            if name == "functions" {
+                contents.fees = try section.keys.map { try fee($0, in: section) }
+            } else {
+                contents.prices.append(try price(name, section))
             }
-            guard let input = try price("input_cost_per_token") else { throw prices.failure("input_cost_per_token", "is missing") }
-            return Price(
-                model: model, input: input, cachedInput: try price("cache_read_input_token_cost"),
-                output: try price("output_cost_per_token") ?? .free)
+        }
+        return contents
+    }
+
+    /// Reads the file and puts what it says in force; what has not changed gets no new version.
+    /// - Throws: ``ManifestError`` or ``LedgerError``; everything stays as it was then.
+    package static func reload(from state: StateDirectory, into ledger: Ledger) async throws {
+        let contents = try read(in: state)
+        try await ledger.setPrices(contents.prices, fees: contents.fees)
+    }
+
+    private static func price(_ model: String, _ section: YAMLReader) throws -> Price {
+        try section.allow(
+            "input_cost_per_token", "input_cost_per_million_tokens", "cache_read_input_token_cost",
+            "cache_read_input_cost_per_million_tokens", "output_cost_per_token", "output_cost_per_million_tokens",
+            "embedding_cost_per_token", "embedding_cost_per_million_tokens")
+        let input = try section.price("input_cost_per_token", perMillion: "input_cost_per_million_tokens")
+        let embedding = try section.price("embedding_cost_per_token", perMillion: "embedding_cost_per_million_tokens")
+        guard let basis = input ?? embedding else { throw section.failure("input_cost_per_token", "is missing for '\(model)'") }
+        return Price(
+            model: model, input: basis,
+            cachedInput: try section.price("cache_read_input_token_cost", perMillion: "cache_read_input_cost_per_million_tokens"),
+            output: try section.price("output_cost_per_token", perMillion: "output_cost_per_million_tokens") ?? .free,
+            embedding: embedding)
+    }
+
+    private static func fee(_ function: String, in functions: YAMLReader) throws -> Fee {
+        guard let section = try functions.mapping(function) else { throw functions.failure(function, "must have prices") }
+        try section.allow("cost_per_invocation", "cost_per_second")
+        return Fee(
+            function: function, perInvocation: try section.price("cost_per_invocation") ?? .free,
+            perSecond: try section.price("cost_per_second") ?? .free)
+    }
+}
+
+extension YAMLReader {
+    /// The price under `name`, or under `millionName` for a million; `nil` when there is neither.
+    fileprivate func price(_ name: String, perMillion millionName: String? = nil) throws -> UnitPrice? {
+        if let millionName, let text = try text(millionName) {
+            guard !keys.contains(name) else { throw failure(millionName, "says the same as '\(name)'; write one of them") }
+            return try priced(millionName) { try UnitPrice(dollarsPerMillion: text) }
+        }
+        return try text(name).map { text in try priced(name) { try UnitPrice(dollars: text) } }
+    }
+
+    private func priced(_ name: String, _ read: () throws -> UnitPrice) throws -> UnitPrice {
+        do {
+            return try read()
+        } catch {
+            throw failure(name, "is not a price: \(error)")
         }
     }
 }

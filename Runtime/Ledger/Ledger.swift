@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GRDB
 import Synchronization
+import SwiftletSystem
 import SystemPackage
 
 /// Keys, prices, invocations and usage: one SQLite file that the gateway, every model host and the command line open at once.
@@ -12,6 +13,7 @@ package final class Ledger: Sendable {
 
     package let path: String
     private let pool: DatabasePool
+    private let commits: GroupCommit
     /// Keys that were looked up less than `keyFreshness` ago, by public id.
     let recentKeys = Mutex<[String: RecentKey]>([:])
     let keyFreshness: Duration
@@ -30,7 +32,9 @@ package final class Ledger: Sendable {
         self.path = path
         self.keyFreshness = keyFreshness
         do {
-            self.pool = try Ledger.open(path)
+            let pool = try Ledger.open(path)
+            self.pool = pool
+            self.commits = GroupCommit(pool: pool, durability: try pool.read(Ledger.durability))
         } catch let error as DatabaseError {
             throw LedgerError(error, path: path)
         }
@@ -51,7 +55,7 @@ package final class Ledger: Sendable {
 
     private static func open(_ path: String) throws -> DatabasePool {
         var configuration = Configuration()
-        configuration.busyMode = .timeout(TimeInterval(busyTimeout))
+        configuration.busyMode = .callback(Ledger.waitForOthers)
         configuration.label = "ledger"
         let deadline = ContinuousClock.now + .seconds(busyTimeout)
         while true {
@@ -76,15 +80,43 @@ extension Ledger {
         }
     }
 
-    /// Runs `body` in one transaction that commits, or fails as a whole.
-    ///
-    /// GRDB gives up when the calling task is cancelled; a bill is written even though the one who asked has hung up,
-    /// so the transaction runs in a task of its own, which this method waits for.
-    func write<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+    /// Runs `body` in a transaction that commits, or fails as a whole, whether or not the calling task is cancelled.
+    /// - Parameter durably: return only when the commit survives what ``Durability`` promises.
+    func write<Value: Sendable>(durably: Bool = true, _ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
-            return try await Task { [pool] in try await pool.write(body) }.value
+            return try await commits.write(durably: durably, body)
         } catch let error as DatabaseError {
             throw LedgerError(error, path: path)
         }
+    }
+
+    /// Transactions, commits and flushes of this process since it opened the ledger.
+    package var commitCounts: (transactions: Int, commits: Int, flushes: Int) {
+        let counts = commits.counts
+        return (counts.transactions, counts.commits, counts.flushes)
+    }
+
+    /// Decides what a commit survives, for every process that opens the ledger from now on.
+    package func setDurability(_ durability: Durability) async throws {
+        try await write { db in
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO settings (name, value) VALUES ('durability', ?)", arguments: [durability.rawValue])
+        }
+        commits.set(durability)
+    }
+
+    private static func durability(_ db: Database) throws -> Durability {
+        try String.fetchOne(db, sql: "SELECT value FROM settings WHERE name = 'durability'").flatMap(Durability.init) ?? .power
+    }
+
+    /// SQLite's own wait sleeps for up to 100 ms, though others hold the lock for less than one.
+    private static func waitForOthers(_ tries: Int) -> Bool {
+        switch tries {
+        case ..<100: blockThread(for: .microseconds(100))
+        case ..<1000: blockThread(for: .milliseconds(1))
+        case ..<(1000 + (busyTimeout - 1) * 100): blockThread(for: .milliseconds(10))
+        default: return false
+        }
+        return true
     }
 }

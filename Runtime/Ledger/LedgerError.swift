@@ -16,6 +16,8 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         case busy
         /// What was to be written makes no sense: a negative price, a name that is taken.
         case invalid
+        /// The key's budget has no room for what was asked.
+        case insufficientQuota
         /// No such key or invocation.
         case notFound
         /// Anything else that SQLite reports.

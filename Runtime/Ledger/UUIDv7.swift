@@ -3,9 +3,9 @@ import Synchronization
 /// A version 7 UUID (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then a counter and random bits,
 /// so that ids sort by the time they were made.
 package struct UUIDv7: Hashable, Sendable {
-    private let bits: UInt128
+    let bits: UInt128
 
-    private init(bits: UInt128) { self.bits = bits }
+    init(bits: UInt128) { self.bits = bits }
 
     /// A new id, greater than every id this process has made before, even when the clock is set back.
     package init() {

@@ -54,10 +54,10 @@ struct SwiftletHost: AsyncParsableCommand {
         if case .memory(let reason) = engine.pack?.storage {
             logger.warning("the weights are packed in this process's memory, which costs time at each start: \(reason)")
         }
-        let meter = Meter(ledger: try Ledger(path: ledger, creating: false), logger: logger)
+        let meter = try await makeMeter(logger)
         let host = Host(
             alias: alias, engine: engine, chatFormat: Result { try ChatFormat(engine.file.metadata) },
-            tokenKey: try TokenKey(contentsOf: tokenKey), meter: meter, logger: logger)
+            tokenKey: try TokenKey(contentsOf: tokenKey), meter: meter, load: LoadTime(since: started), logger: logger)
 
         let server = HostServer(responder: host.router.buildResponder(), logger: logger)
         var group = ServiceGroupConfiguration(services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -67,6 +67,14 @@ struct SwiftletHost: AsyncParsableCommand {
         await meter.settle()
         engine.shutdown()
         logger.info("stopped")
+    }
+
+    /// What a host before this one had made and could not enter is entered first.
+    private func makeMeter(_ logger: Logger) async throws -> Meter {
+        let ledger = try Ledger(path: ledger, creating: false)
+        let collected = try await ledger.collectTallies()
+        if collected.calls > 0 { logger.notice("\(collected.line)") }
+        return Meter(ledger: ledger, tally: try Tally(for: ledger, model: alias), logger: logger)
     }
 
     private func makeLogger() -> Logger {

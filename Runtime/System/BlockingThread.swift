@@ -24,3 +24,11 @@ package func startBlockingThread(_ body: @escaping @Sendable () -> Void) {
     guard status == 0 else { fatalError("The system gives this process no more threads: \(String(cString: strerror(status))).") }
     pthread_detach(thread)
 }
+
+/// Blocks the calling thread; never one of Swift's cooperative pool.
+package func blockThread(for duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+    var left = timespec()
+    while nanosleep(&time, &left) != 0, errno == EINTR { time = left }
+}

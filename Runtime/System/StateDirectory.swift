@@ -3,7 +3,8 @@ import FoundationEssentials
 /// Where one running system keeps everything: `--state DIR`, `SWIFTLET_STATE`, or `.swiftlet`.
 ///
 /// ```
-/// ledger.sqlite  token.key  models.yaml  prices.yaml
+/// ledger.sqlite  token.key  models.yaml  prices.yaml  swiftlet.yaml
+/// ledger.sqlite-tallies/  what running hosts have counted
 /// models/     GGUF files
 /// functions/  one folder per function; drop one in and it serves
 /// data/       one private folder per function
@@ -26,6 +27,7 @@ package struct StateDirectory: Hashable, Sendable {
     package var tokenKey: String { "\(path)/token.key" }
     package var modelsFile: String { "\(path)/models.yaml" }
     package var pricesFile: String { "\(path)/prices.yaml" }
+    package var settingsFile: String { "\(path)/swiftlet.yaml" }
     package var models: String { "\(path)/models" }
     package var functions: String { "\(path)/functions" }
     package var log: String { "\(path)/log" }

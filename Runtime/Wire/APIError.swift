@@ -71,6 +71,11 @@ extension APIError {
             type: "invalid_request_error", code: "request_too_large")
     }
 
+    /// An empty budget. OpenAI sends this code with 429, which clients retry; nothing changes by itself here, so it is 402.
+    public static func insufficientQuota(_ message: String) -> APIError {
+        APIError(status: 402, message: message, type: "insufficient_quota", code: "insufficient_quota")
+    }
+
     /// A prompt that does not fit the model, with both numbers.
     public static func contextLengthExceeded(limit: Int, requested: Int) -> APIError {
         .invalidRequest(

@@ -43,11 +43,11 @@ def client(system):
 
 @pytest.fixture
 def new_key(system):
-    """Makes keys that nobody has used before: `new_key()` → (name, key)."""
+    """Makes keys that nobody has used before: `new_key("--rpm-limit", "5")` → (name, key)."""
 
-    def make() -> tuple[str, str]:
+    def make(*options: str) -> tuple[str, str]:
         name = f"test-{os.urandom(4).hex()}"
-        return name, system.new_key(name)
+        return name, system.new_key(name, *options)
 
     return make
 

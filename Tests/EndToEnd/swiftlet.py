@@ -218,8 +218,8 @@ class System:
     def report(self, *arguments: str):
         return json.loads(self.command(*arguments, "--format", "json").stdout)
 
-    def new_key(self, name: str) -> str:
-        return self.report("keys", "create", "--name", name)["key"]
+    def new_key(self, name: str, *options: str) -> str:
+        return self.report("keys", "create", "--name", name, *options)["key"]
 
 
 def command(*arguments: str, check: bool = True, **options) -> subprocess.CompletedProcess:

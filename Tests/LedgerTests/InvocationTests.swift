@@ -89,8 +89,8 @@ import Wire
         let empty = try await ledger.reserved()
 
         let restarted = try Ledger(path: scratch.ledger)
-        #expect(try await restarted.settleLeftovers() == 2)
-        #expect(try await restarted.settleLeftovers() == 0)
+        #expect(try await restarted.settleLeftovers().invocations == 2)
+        #expect(try await restarted.settleLeftovers().invocations == 0)
         let record = try #require(try await restarted.invocation(left.id, tenant: left.tenant))
         #expect(record.status == .failed)
         #expect(record.httpStatus == nil)

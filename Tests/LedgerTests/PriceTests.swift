@@ -11,7 +11,7 @@ import Wire
         ("9.007199254740993", 9_007_199_254_740_993), ("9223.372036854775807", Int64.max),
     ])
     func `A published price is read exactly`(text: String, expected: Int64) throws {
-        #expect(try TokenPrice(dollarsPerToken: text).nanoUSDPerMillionTokens == expected)
+        #expect(try UnitPrice(dollars: text).nanoUSDPerMillion == expected)
     }
 
     @Test(arguments: [
@@ -19,7 +19,7 @@ import Wire
         "9223.372036854775808", "1e30", "1e999999999999999999999", "٣", "1.2.3", "$1",
     ])
     func `Anything else is refused, with a message that says how to write it`(text: String) {
-        let error = #expect(throws: LedgerError.self) { try TokenPrice(dollarsPerToken: text) }
+        let error = #expect(throws: LedgerError.self) { try UnitPrice(dollars: text) }
         #expect(error?.code == .invalid)
         #expect(error?.message.contains("0.00000015") == true)
     }
@@ -67,5 +67,22 @@ import Wire
         for minute in 0..<3 { try await ledger.setPrices(list, from: noon + Double(60 * minute)) }
         #expect(try scratch.count("prices") == 2)
         #expect(try await ledger.price(of: "chat", at: noon + 600) == list[0])
+    }
+
+    @Test func `A clock that is set back changes no price of the past`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        try await ledger.setPrices([price("chat", "0.000001")], from: noon)
+        try await ledger.setPrices([price("chat", "0.000002")], from: noon - 3600)
+        #expect(try await ledger.price(of: "chat", at: noon - 1) == nil)
+        #expect(try await ledger.price(of: "chat", at: noon) == price("chat", "0.000001"))
+        #expect(try await ledger.price(of: "chat", at: noon + 1) == price("chat", "0.000002"))
+    }
+
+    @Test func `Embeddings may have a price of their own`() throws {
+        let embed = Price(
+            model: "e", input: try UnitPrice(dollars: "0.000001"), embedding: try UnitPrice(dollarsPerMillion: "0.02"))
+        #expect(try embed.cost(of: .embedding, promptTokens: 1000, cachedTokens: 0, completionTokens: 0) == NanoUSD(20_000))
+        #expect(try embed.cost(of: .chat, promptTokens: 1000, cachedTokens: 0, completionTokens: 0) == NanoUSD(1_000_000))
     }
 }

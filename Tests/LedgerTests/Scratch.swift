@@ -19,8 +19,8 @@ let noon = Date(timeIntervalSince1970: 1_800_000_000)
 
 func price(_ model: String, _ input: String, cached: String? = nil, _ output: String = "0") throws -> Price {
     Price(
-        model: model, input: try TokenPrice(dollarsPerToken: input), cachedInput: try cached.map(TokenPrice.init(dollarsPerToken:)),
-        output: try TokenPrice(dollarsPerToken: output))
+        model: model, input: try UnitPrice(dollars: input), cachedInput: try cached.map(UnitPrice.init(dollars:)),
+        output: try UnitPrice(dollars: output))
 }
 
 extension Ledger {
@@ -39,5 +39,12 @@ extension Scratch {
     /// The number of rows of a table, seen by another connection.
     func count(_ table: String) throws -> Int {
         try DatabaseQueue(path: ledger).read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM \(table)") } ?? -1
+    }
+}
+
+extension Scratch {
+    /// The sum of a column, seen by another connection.
+    func sum(_ column: String, of table: String) throws -> Int64 {
+        try DatabaseQueue(path: ledger).read { try Int64.fetchOne($0, sql: "SELECT SUM(\(column)) FROM \(table)") } ?? 0
     }
 }

@@ -6,8 +6,8 @@ import Wire
 
 struct Keys: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make, list and revoke the API keys that callers show.",
-        subcommands: [CreateKey.self, ListKeys.self, RevokeKey.self])
+        abstract: "Make, list, change and revoke the API keys that callers show.",
+        subcommands: [CreateKey.self, ListKeys.self, ShowKey.self, UpdateKey.self, RotateKey.self, RevokeKey.self])
 }
 
 struct CreateKey: AsyncParsableCommand {
@@ -20,15 +20,24 @@ struct CreateKey: AsyncParsableCommand {
     @Option(help: "Whose documents and bills the key's are. Keys of the same tenant share them (default: a tenant of its own).")
     var tenant: String?
 
+    @OptionGroup var options: KeyOptions
     @OptionGroup var state: StateOption
     @OptionGroup var format: FormatOption
 
     func run() async throws {
         try StateLayout.prepare(state.directory)
-        let (key, secret) = try await Ledger(path: state.directory.ledger).createKey(name: name, tenant: tenant)
-        let report = Report(
-            columns: ["key", "id", "name", "tenant"], rows: [[secret, key.id, key.name, key.tenant].map(JSON.string)])
-        switch format.format {
+        var settings = KeySettings()
+        options.apply(to: &settings)
+        let made = try await Ledger(path: state.directory.ledger).createKey(name: name, tenant: tenant, settings: settings)
+        try made.key.show(secret: made.secret, as: format.format)
+    }
+}
+
+extension APIKey {
+    /// Prints a secret, the only time that it is shown.
+    fileprivate func show(secret: String, as format: ReportFormat) throws {
+        let report = Report(columns: ["key", "id", "name", "tenant"], rows: [[secret, id, name, tenant].map(JSON.string)])
+        switch format {
         case .table:
             print("\(secret)\n\nThis is the only time the key is shown: keep it in a safe place. Send it as 'Authorization: Bearer <key>'.")
         case .csv:
@@ -37,6 +46,23 @@ struct CreateKey: AsyncParsableCommand {
             // One key is one object.
             print(try report.text(as: .json).dropFirst().dropLast())
         }
+    }
+
+    /// What it may do and spend, by the names of the options that set it, and what it has spent in the period that runs.
+    fileprivate func fields(spent: NanoUSD) -> [(name: String, value: JSON)] {
+        func words(_ list: [String]?) -> JSON { list.map { .string($0.joined(separator: ",")) } ?? .null }
+        func dollars(_ amount: NanoUSD?) -> JSON { amount.map { .number(Double($0.count) / 1e9) } ?? .null }
+        func integer(_ value: Int?) -> JSON { value.map { .integer(Int64($0)) } ?? .null }
+        func time(_ date: Date?) -> JSON { date.map { .string($0.ISO8601Format()) } ?? .null }
+        return [
+            ("id", .string(id)), ("name", .string(name)), ("tenant", .string(tenant)), ("created", time(created)),
+            ("revoked", time(revoked)), ("owner", settings.owner.map(JSON.string) ?? .null),
+            ("tags", settings.tags.isEmpty ? .null : words(settings.tags)), ("expires", time(settings.expires)),
+            ("functions", words(settings.functions)), ("models", words(settings.models)), ("admin", .bool(settings.isAdmin)),
+            ("max_budget", dollars(settings.maxBudget)), ("budget_duration", .string(settings.budgetDuration.rawValue)),
+            ("soft_budget", dollars(settings.softBudget)), ("spent", dollars(spent)), ("rpm_limit", integer(settings.rpmLimit)),
+            ("tpm_limit", integer(settings.tpmLimit)), ("max_parallel_requests", integer(settings.maxParallelRequests)),
+        ]
     }
 }
 
@@ -57,6 +83,73 @@ struct ListKeys: AsyncParsableCommand {
                 ]
             })
         print(try report.text(as: format.format))
+    }
+}
+
+struct ShowKey: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show what a key may do and spend, and what it has spent in the period that runs.")
+
+    @Argument(help: "The key's name or id.")
+    var key: String
+
+    @OptionGroup var state: StateOption
+    @OptionGroup var format: FormatOption
+
+    func run() async throws {
+        let ledger = try Ledger.existing(in: state.directory)
+        let key = try await ledger.key(key)
+        let fields = key.fields(spent: try await ledger.spent(by: key))
+        switch format.format {
+        case .table:
+            let set = fields.filter { $0.value != .null }
+            print(try Report(columns: ["setting", "value"], rows: set.map { [.string($0.name), $0.value] }).text(as: .table))
+        case .csv, .json:
+            let report = try Report(columns: fields.map(\.name), rows: [fields.map(\.value)]).text(as: format.format)
+            print(format.format == .json ? String(report.dropFirst().dropLast()) : report)
+        }
+    }
+}
+
+struct UpdateKey: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "update",
+        abstract: "Change what a key may do and spend: from a second later, also where it is in use.",
+        discussion: "What is not given stays as it is; the value 'none' removes a limit.")
+
+    @Argument(help: "The key's name or id.")
+    var key: String
+
+    @OptionGroup var options: KeyOptions
+    @OptionGroup var state: StateOption
+
+    func run() async throws {
+        let options = options
+        let changed = try await Ledger.existing(in: state.directory).updateKey(key) { options.apply(to: &$0) }
+        print("Updated '\(changed.name)' (\(changed.id)).")
+    }
+}
+
+struct RotateKey: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate", abstract: "Give a key another secret, which is printed once. Its id, settings and usage stay.")
+
+    @Argument(help: "The key's name or id.")
+    var key: String
+
+    @Option(help: "For how long the secret before is still valid, in seconds.")
+    var grace: Int = 3600
+
+    @OptionGroup var state: StateOption
+    @OptionGroup var format: FormatOption
+
+    func validate() throws {
+        if !(0...31_536_000).contains(grace) { throw ValidationError("--grace is 0 to 31536000 seconds.") }
+    }
+
+    func run() async throws {
+        let made = try await Ledger.existing(in: state.directory).rotateKey(key, grace: .seconds(grace))
+        try made.key.show(secret: made.secret, as: format.format)
     }
 }
 

@@ -36,6 +36,7 @@ struct Serve: AsyncParsableCommand {
         let directory = state.directory
         let programs = try Programs()
         _ = try ModelCatalog(of: directory)
+        let settings = try Settings.read(in: directory)
         try StateLayout.prepare(directory)
         guard let lock = try LockFile(at: "\(directory.path)/serve.lock") else {
             throw CommandError("Another 'swiftlet serve' runs on \(directory.path). Stop it first, or use another --state.")
@@ -44,7 +45,7 @@ struct Serve: AsyncParsableCommand {
         for function in BuiltInFunction.all(beside: programs) { try function.install(in: directory.functions) }
 
         let gateway = Gateway(
-            state: directory, programs: programs, ledger: try await openLedger(directory, logger),
+            state: directory, programs: programs, settings: settings, ledger: try await openLedger(directory, settings, logger),
             tokens: try TokenKey.loadOrCreate(at: directory.tokenKey), logger: logger)
         var services = gateway.services(httpPort: httpPort)
         if nginx { services.append(NginxService(state: directory, programs: programs, port: port, logger: logger)) }
@@ -67,11 +68,15 @@ struct Serve: AsyncParsableCommand {
         return Logger(label: "swiftlet")
     }
 
-    private func openLedger(_ state: StateDirectory, _ logger: Logger) async throws -> Ledger {
+    private func openLedger(_ state: StateDirectory, _ settings: Settings, _ logger: Logger) async throws -> Ledger {
         let ledger = try Ledger(path: state.ledger)
-        try await ledger.setPrices(try PriceFile.read(in: state))
-        let open = try await ledger.settleLeftovers()
-        if open > 0 { logger.notice("settled \(open) invocations that the last run left open") }
+        try await ledger.setDurability(settings.durability)
+        try await PriceFile.reload(from: state, into: ledger)
+        // The last run's hosts have ended with it, or are just about to.
+        let collected = try await ledger.collectTallies(patience: .seconds(2))
+        if collected.calls > 0 { logger.notice("\(collected.line)") }
+        let left = try await ledger.settleLeftovers()
+        if left.invocations > 0 { logger.notice("\(left.line)") }
         return ledger
     }
 }

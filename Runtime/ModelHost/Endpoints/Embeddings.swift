@@ -19,17 +19,20 @@ extension Host {
             throw APIError.wrongValue("input", "it must not be an empty string.")
         }
         let tokens = inputs.map(engine.tokenizer.encodeForModel)
+        let request = call.request(alias, .embedding, promptTokens: tokens.reduce(0) { $0 + $1.count })
+        let admission = try await meter.admit(request)
         // A caller that hangs up cancels the rest of the batch; nothing was delivered then, and nothing is charged.
         let vectors: [[Float]]
         do {
             vectors = try await call.caller.cancellingOnHangUp { try await engine.embed(tokens) }
-        } catch let error as InferenceError {
-            throw APIError(error, logger: logger).at("input")
+        } catch {
+            await meter.release(request, admission)
+            throw (error as? InferenceError).map { APIError($0, logger: logger).at("input") } ?? error
         }
         let row = UsageRow(
-            invocation: call.token.invocation, call: call.id, model: alias, kind: .embedding,
-            promptTokens: tokens.reduce(0) { $0 + $1.count }, started: call.begun)
-        let usage = try await meter.charge(call.id) { row }.value
+            invocation: request.invocation, call: request.call, model: alias, kind: .embedding, promptTokens: request.promptTokens,
+            started: call.begun, load: load.claim())
+        let usage = try await meter.charge(request, admission) { row }.value
         return try Response.json(
             EmbeddingList(
                 data: vectors.enumerated().map { Embedding(index: $0, vector: $1, format: format) }, model: alias, usage: usage))

@@ -18,6 +18,7 @@ struct Host: Sendable {
     let chatFormat: Result<ChatFormat, any Error>
     let tokenKey: TokenKey
     let meter: Meter
+    let load: LoadTime
     let logger: Logger
     let started = Date.now
 
@@ -95,4 +96,11 @@ struct Call: Sendable {
     let token: InvocationToken
     let caller: Caller
     let fields: RequestFields
+
+    /// What the ledger is asked before the call begins.
+    func request(_ model: String, _ kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0) -> CallRequest {
+        CallRequest(
+            invocation: token.invocation, call: id, key: token.key, model: model, kind: kind, promptTokens: promptTokens,
+            maximumTokens: maximumTokens, started: begun)
+    }
 }

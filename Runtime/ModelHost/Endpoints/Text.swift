@@ -35,31 +35,50 @@ extension Host {
                 "The model '\(alias)' makes embeddings and generates no text. Use /v1/embeddings.", parameter: "model")
         }
         let options = try GenerationOptions(call.fields, for: kind)
-        let generation: Generation
+        let tokens: [Token]
         do {
-            let request = GenerationRequest(
-                prompt: try prompt(), maximumTokens: options.maximumTokens ?? engine.description.contextLength,
-                sampling: options.sampling, stop: options.stop, ignoresEnd: options.ignoresEnd)
-            generation = try engine.generate(request)
+            tokens = try prompt()
         } catch let error as InferenceError {
             throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
         }
+        // The last token of all need not fit into the context any more.
+        let room = max(1, engine.description.contextLength - tokens.count + 1)
+        let callRequest = call.request(
+            alias, kind.usageKind, promptTokens: tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
+        let admission = try await meter.admit(callRequest)
+        let load = load.claim()
+        let generation: Generation
+        do {
+            generation = try engine.generate(
+                GenerationRequest(
+                    prompt: tokens, maximumTokens: admission.maximumTokens, sampling: options.sampling, stop: options.stop,
+                    ignoresEnd: options.ignoresEnd))
+        } catch {
+            await meter.release(callRequest, admission)
+            throw (error as? InferenceError).map { APIError($0, logger: logger).at(kind == .chat ? "messages" : "prompt") } ?? error
+        }
         let answer = Answer(
-            generation: generation, call: call, usage: charge(call, kind, for: generation),
+            generation: generation, call: call, entry: admission.entry,
+            usage: charge(callRequest, admission, for: generation, load: load),
             shape: TextShape(kind: kind, call: call.id, created: call.begun, model: alias, streamsUsage: options.streamsUsage),
             logger: logger)
         return options.streams ? answer.stream() : try await answer.whole()
     }
 
     /// However the answer ends and whether or not anyone still listens, its tokens are entered when it has ended.
-    private func charge(_ call: Call, _ kind: TextKind, for generation: Generation) -> Task<TokenUsage, any Error> {
-        meter.charge(call.id) { [alias, meter] in
+    /// One that ended before its first token costs nothing.
+    private func charge(
+        _ request: CallRequest, _ admission: Meter.Admission, for generation: Generation, load: Duration?
+    ) -> Task<TokenUsage, any Error> {
+        meter.charge(request, admission) { [meter] in
             let outcome = await generation.outcome
             if let time = outcome.timings.timeToFirstToken { meter.metrics.count(timeToFirstToken: time) }
+            guard outcome.completionTokens > 0 else { return nil }
             return UsageRow(
-                invocation: call.token.invocation, call: call.id, model: alias, kind: kind.usageKind,
+                invocation: request.invocation, call: request.call, model: request.model, kind: request.kind,
                 promptTokens: outcome.promptTokens, completionTokens: outcome.completionTokens,
-                finishReason: outcome.finishReason.name, started: call.begun)
+                finishReason: outcome.finishReason.name, started: request.started,
+                firstToken: outcome.timings.timeToFirstToken, load: load)
         }
     }
 }

@@ -10,13 +10,18 @@ import Wire
 final class Answer: Sendable {
     private let generation: Generation
     private let call: Call
+    private let entry: Tally.Entry
     private let usage: Task<TokenUsage, any Error>
     private let shape: TextShape
     private let logger: Logger
 
-    /// - Parameter usage: comes when the ledger holds it; the caller hears of no end before.
-    init(generation: Generation, call: Call, usage: Task<TokenUsage, any Error>, shape: TextShape, logger: Logger) {
-        (self.generation, self.call, self.usage, self.shape, self.logger) = (generation, call, usage, shape, logger)
+    /// - Parameters:
+    ///   - entry: where tokens are counted before their text is sent.
+    ///   - usage: comes when the ledger holds it; the caller hears of no end before.
+    init(
+        generation: Generation, call: Call, entry: Tally.Entry, usage: Task<TokenUsage, any Error>, shape: TextShape, logger: Logger
+    ) {
+        (self.generation, self.call, self.entry, self.usage, self.shape, self.logger) = (generation, call, entry, usage, shape, logger)
     }
 
     /// An answer that nobody fetches: its connection closed before the response began.
@@ -26,7 +31,10 @@ final class Answer: Sendable {
     func whole() async throws -> Response {
         try await whileCallerListens {
             var text = ""
-            for await case .text(let piece, _) in generation.events { text += piece }
+            for await case .text(let piece, let tokens) in generation.events {
+                entry.add(tokens)
+                text += piece
+            }
             let (outcome, usage) = try await end()
             return try Response.json(
                 shape.body(text: text, finishReason: outcome.finishReason.name, usage: usage, timings: Timings(outcome)))
@@ -45,7 +53,8 @@ final class Answer: Sendable {
 
     private func write(to writer: inout any ResponseBodyWriter) async throws {
         if let opening = shape.opening { try await writer.write(event(opening)) }
-        for await case .text(let piece, _) in generation.events where !piece.isEmpty {
+        for await case .text(let piece, let tokens) in generation.events where !piece.isEmpty {
+            entry.add(tokens)
             try await writer.write(event(shape.chunk(text: piece)))
         }
         do {

@@ -32,6 +32,8 @@ extension APIError {
             self = error
         case let error as InferenceError:
             self.init(error, logger: logger)
+        case let error as LedgerError where error.code == .insufficientQuota:
+            self = .insufficientQuota(error.message)
         case is LedgerError:
             // The meter has logged it, with the call's id.
             self = .overloaded("The ledger cannot be written at the moment, so nothing is served that could not be billed.")

@@ -21,10 +21,15 @@ package struct UsageRow: Hashable, Sendable {
     package var finishReason: String?
     package var started: Date
     package var finished: Date
+    /// From the call's arrival to its first token.
+    package var firstToken: Duration?
+    /// How long the host took to be ready, when it was started for this call.
+    package var load: Duration?
 
     package init(
         invocation: UUIDv7, call: UUIDv7 = UUIDv7(), model: String, kind: Kind, promptTokens: Int, cachedTokens: Int = 0,
-        completionTokens: Int = 0, finishReason: String? = nil, started: Date, finished: Date = .now
+        completionTokens: Int = 0, finishReason: String? = nil, started: Date, finished: Date = .now, firstToken: Duration? = nil,
+        load: Duration? = nil
     ) {
         self.invocation = invocation
         self.call = call
@@ -36,6 +41,8 @@ package struct UsageRow: Hashable, Sendable {
         self.finishReason = finishReason
         self.started = started
         self.finished = finished
+        self.firstToken = firstToken
+        self.load = load
     }
 }
 
@@ -61,34 +68,16 @@ package struct UsageGroup: Hashable, Sendable {
 }
 
 extension Ledger {
-    /// Enters a model call at the price in force when it began, before its caller learns of its end.
-    /// A second record of the same call changes nothing.
+    /// Enters a model call at the price in force when it began, before its caller learns of its end. It takes the place of what
+    /// was held for it. A second record of the same call changes nothing.
     /// - Returns: What the ledger holds for the call, from now on for good.
-    /// - Throws: ``LedgerError`` when the invocation was never reserved, or nothing could be written: the call is then not billed and must fail.
+    /// - Throws: ``LedgerError`` when the invocation was never reserved, or nothing could be written: the call is then not billed.
     package func record(_ row: UsageRow) async throws -> TokenUsage {
         try await write { [path] db in
-            let price = try Price.inForce(of: row.model, at: row.started.milliseconds, db) ?? Price(model: row.model, input: .free)
-            let cost = try price.cost(
-                promptTokens: row.promptTokens, cachedTokens: row.cachedTokens, completionTokens: row.completionTokens)
-            let insert = try db.cachedStatement(sql: """
-                INSERT INTO usage (invocation, call, model, kind, prompt_tokens, cached_tokens, completion_tokens, cost,
-                    finish_reason, started, finished)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (invocation, call) DO NOTHING
-                """)
-            do {
-                try insert.execute(arguments: [
-                    row.invocation.description, row.call.description, row.model, row.kind.rawValue, row.promptTokens,
-                    row.cachedTokens, row.completionTokens, cost.count, row.finishReason, row.started.milliseconds,
-                    row.finished.milliseconds,
-                ])
-            } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY {
+            guard let usage = try row.enter(db) else {
                 throw LedgerError(.notFound, "The ledger \(path) knows no invocation \(row.invocation).")
             }
-            let select = try db.cachedStatement(sql: "SELECT * FROM usage WHERE invocation = ? AND call = ?")
-            guard let entered = try Row.fetchOne(select, arguments: [row.invocation.description, row.call.description]) else {
-                throw LedgerError(.storage, "The usage of call \(row.call) was not written.")
-            }
-            return TokenUsage(row: entered)
+            return usage
         }
     }
 
@@ -98,7 +87,7 @@ extension Ledger {
         let sql = """
             SELECT \(columns.isEmpty ? "" : columns + ",") COUNT(*) AS calls,
                 SUM(prompt_tokens) AS prompt_tokens, SUM(cached_tokens) AS cached_tokens,
-                SUM(completion_tokens) AS completion_tokens, SUM(cost) AS cost
+                SUM(completion_tokens) AS completion_tokens, SUM(usage.cost) AS cost
             FROM usage JOIN invocations ON invocations.id = usage.invocation JOIN keys ON keys.id = invocations.key
             WHERE usage.started >= ?
             \(columns.isEmpty ? "HAVING COUNT(*) > 0" : "GROUP BY \(columns) ORDER BY \(columns)")
@@ -108,6 +97,30 @@ extension Ledger {
                 UsageGroup(values: dimensions.indices.map { row[$0] }, calls: row["calls"], usage: TokenUsage(row: row))
             }
         }
+    }
+}
+
+extension UsageRow {
+    /// - Returns: What the ledger holds for the call; `nil` when there is no such invocation.
+    func enter(_ db: Database) throws -> TokenUsage? {
+        let owner = try db.cachedStatement(sql: "SELECT key FROM invocations WHERE id = ?")
+        guard let key = try String.fetchOne(owner, arguments: [invocation.description]) else { return nil }
+        let price = try Price.inForce(of: model, at: started.milliseconds, db) ?? Price(model: model, input: .free)
+        let cost = try price.cost(
+            of: kind, promptTokens: promptTokens, cachedTokens: cachedTokens, completionTokens: completionTokens)
+        let insert = try db.cachedStatement(sql: """
+            INSERT INTO usage (invocation, call, model, kind, prompt_tokens, cached_tokens, completion_tokens, cost,
+                finish_reason, started, finished, first_token_ms, load_ms)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (invocation, call) DO NOTHING
+            """)
+        try insert.execute(arguments: [
+            invocation.description, call.description, model, kind.rawValue, promptTokens, cachedTokens, completionTokens, cost.count,
+            finishReason, started.milliseconds, finished.milliseconds, firstToken?.milliseconds, load?.milliseconds,
+        ])
+        if db.changesCount > 0 { try Spending.add(cost, to: key, at: started.milliseconds, db) }
+        try Budget.release(invocation: invocation, call: call, db)
+        let select = try db.cachedStatement(sql: "SELECT * FROM usage WHERE invocation = ? AND call = ?")
+        return try Row.fetchOne(select, arguments: [invocation.description, call.description]).map(TokenUsage.init(row:))
     }
 }
 

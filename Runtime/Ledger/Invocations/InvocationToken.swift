@@ -11,14 +11,19 @@ package struct InvocationToken: Hashable, Sendable {
     package var function: String
     /// The aliases of the models that it may call.
     package var models: [String]
+    /// The models that its key allows any function it calls; `nil` for all.
+    package var keyModels: [String]?
     package var expires: Date
 
-    package init(invocation: UUIDv7, tenant: String, key: String, function: String, models: [String], expires: Date) {
+    package init(
+        invocation: UUIDv7, tenant: String, key: String, function: String, models: [String], keyModels: [String]? = nil, expires: Date
+    ) {
         self.invocation = invocation
         self.tenant = tenant
         self.key = key
         self.function = function
         self.models = models
+        self.keyModels = keyModels
         self.expires = expires
     }
 
@@ -61,6 +66,7 @@ extension InvocationToken: Codable {
         case key
         case function = "fn"
         case models
+        case keyModels = "key_models"
         case expires = "exp"
     }
 
@@ -72,6 +78,7 @@ extension InvocationToken: Codable {
             key: try container.decode(String.self, forKey: .key),
             function: try container.decode(String.self, forKey: .function),
             models: try container.decode([String].self, forKey: .models),
+            keyModels: try container.decodeIfPresent([String].self, forKey: .keyModels),
             expires: Date(milliseconds: try container.decode(Int64.self, forKey: .expires)))
     }
 
@@ -82,6 +89,7 @@ extension InvocationToken: Codable {
         try container.encode(key, forKey: .key)
         try container.encode(function, forKey: .function)
         try container.encode(models, forKey: .models)
+        try container.encodeIfPresent(keyModels, forKey: .keyModels)
         try container.encode(expires.milliseconds, forKey: .expires)
     }
 }

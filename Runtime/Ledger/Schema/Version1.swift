@@ -1,9 +1,8 @@
 import GRDB
 
-/// The tables. Times are Unix milliseconds, money is nano-USD, ids are text.
-enum Schema {
-    private static let migrator: DatabaseMigrator = {
-        var migrator = DatabaseMigrator()
+/// Keys, prices per token, invocations and the usage of their calls.
+enum Version1 {
+    static func register(in migrator: inout DatabaseMigrator) {
         migrator.registerMigration("keys, prices, invocations and usage", foreignKeyChecks: .immediate) { db in
             try db.execute(sql: """
                 CREATE TABLE keys (
@@ -56,30 +55,6 @@ enum Schema {
                 ) STRICT, WITHOUT ROWID;
                 CREATE INDEX usage_by_time ON usage (started);
                 """)
-        }
-        return migrator
-    }()
-
-    /// Brings the tables up to date; several processes may do so at once.
-    static func migrate(_ pool: DatabasePool, path: String) throws {
-        var rivals = migrator.migrations.count
-        while try !isUpToDate(pool, path: path) {
-            do {
-                return try migrator.migrate(pool)
-            } catch where rivals > 0 {
-                // A migration and its mark are one transaction: if another process was faster, ours failed as a whole. Look again.
-                rivals -= 1
-            }
-        }
-    }
-
-    private static func isUpToDate(_ pool: DatabasePool, path: String) throws -> Bool {
-        try pool.read { db in
-            guard try !migrator.hasBeenSuperseded(db) else {
-                throw LedgerError(
-                    .newerSchema, "The ledger \(path) was written by a newer Swiftlet. Update this one, or restore the backup made before the update.")
-            }
-            return try migrator.hasCompletedMigrations(db)
         }
     }
 }

@@ -1,0 +1,83 @@
+import HTTPTypes
+import Ledger
+import Logging
+
+extension HTTPField.Name {
+    static let cost = HTTPField.Name("x-swiftlet-cost-usd")!
+    static let queueTime = HTTPField.Name("x-swiftlet-queue-ms")!
+    static let coldStartTime = HTTPField.Name("x-swiftlet-cold-start-ms")!
+    static let totalTime = HTTPField.Name("x-swiftlet-total-ms")!
+}
+
+/// What is entered of an invocation that has ended.
+struct Bill: Sendable {
+    let invocation: Invocation
+    let outcome: FunctionCall.Outcome
+    let ledger: Ledger
+    let logger: Logger
+    private let duration: Duration
+
+    init(invocation: Invocation, outcome: FunctionCall.Outcome, ledger: Ledger, logger: Logger) {
+        (self.invocation, self.outcome, self.ledger, self.logger) = (invocation, outcome, ledger, logger)
+        duration = invocation.started.duration(to: .now)
+    }
+
+    /// Settles the invocation and logs its line.
+    /// - Parameter answering: the idempotent request that it ran for, and what it was answered.
+    func settle(answering: (IdempotentRequest, KeptAnswer)? = nil) async throws -> InvocationRecord {
+        // A call that broke off may have a host that still counts: it ends at its next token, or has died and left its count.
+        if outcome.status != .succeeded || !invocation.function.models.isEmpty {
+            let isComplete = try await ledger.awaitCalls(of: invocation.id, patience: .seconds(5))
+            if !isComplete { logger.warning("invocation \(invocation.id) is settled while a model call of it goes on, which is billed when it ends") }
+        }
+        let record = try await ledger.settle(
+            invocation.id,
+            Settlement(
+                status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
+                coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte),
+            answering: answering)
+        logger.info("\(Report(record: record).line)")
+        return record
+    }
+
+    /// Tries until the invocation is settled. The process's end ends it; then the next start settles.
+    func settleLater(_ error: any Error) {
+        logger.error("invocation \(invocation.id) is not settled yet: \(error)")
+        Task {
+            var pause = Duration.milliseconds(250)
+            while true {
+                try? await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(10))
+                do {
+                    _ = try await settle()
+                    return
+                } catch let error as LedgerError where error.code == .notFound {
+                    return logger.error("invocation \(invocation.id) cannot be settled: \(error)")
+                } catch {
+                    continue
+                }
+            }
+        }
+    }
+}
+
+extension InvocationRecord {
+    /// What the head of a response says that was held until it was settled.
+    var headers: HTTPFields {
+        [
+            .cost: "\(cost)", .queueTime: "\(queueMilliseconds ?? 0)", .coldStartTime: "\(coldStartMilliseconds ?? 0)",
+            .totalTime: "\(durationMilliseconds ?? 0)",
+        ]
+    }
+}
+
+extension FunctionCall.Outcome {
+    /// What the head of a stream says: the rest is known at its end.
+    var headers: HTTPFields {
+        [.queueTime: "\(queued.wholeMilliseconds)", .coldStartTime: "\(isCold ? queued.wholeMilliseconds : 0)"]
+    }
+}
+
+extension Duration {
+    fileprivate var wholeMilliseconds: Int64 { Int64(self / .milliseconds(1)) }
+}

@@ -1,0 +1,114 @@
+import HTTPTypes
+import NIOCore
+import Synchronization
+
+/// Where a running call's response goes: to the client as it comes, or, where it is small and of known length, held until its
+/// bill is settled, so that its head can say what it cost.
+final class ResponseSink: Sendable {
+    /// The longest response that is held.
+    private static let longestHeld = 256 << 10
+    /// The longest response that is kept for who asks again.
+    private static let longestKept = 1 << 20
+
+    private struct State {
+        var held: HTTPResponse?
+        var heldBody: [ByteBuffer] = []
+        var kept: HTTPResponse?
+        /// `nil` when it is not asked for or too long.
+        var keptBody: [UInt8]?
+        var hasReader = true
+    }
+
+    private let parts: Relay.Parts
+    private let holds: Bool
+    private let keeps: Bool
+    /// For every response of this call.
+    private let headers: HTTPFields
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - holds: whether a response may be held; ``release(_:)`` then sends it.
+    ///   - keeps: whether the response is wanted again (``kept(with:)``).
+    init(_ parts: Relay.Parts, headers: HTTPFields = [:], holds: Bool, keeps: Bool = false) {
+        self.parts = parts
+        self.headers = headers
+        self.holds = holds
+        self.keeps = keeps
+        state = Mutex(State(keptBody: keeps ? [] : nil))
+    }
+
+    /// The head of the response.
+    /// - Parameter fields: for a response that is not held, what is known of the call already.
+    func begin(_ head: HTTPResponse, _ fields: HTTPFields) async {
+        let now = state.withLock { state -> HTTPResponse? in
+            if keeps { state.kept = head }
+            var head = head
+            head.headerFields.append(contentsOf: headers)
+            if holds, let length = head.headerFields[.contentLength].flatMap(Int.init), length <= Self.longestHeld {
+                state.held = head
+                return nil
+            }
+            head.headerFields.append(contentsOf: fields)
+            return state.hasReader ? head : nil
+        }
+        if let now { await parts.send(.head(now)) }
+    }
+
+    func send(_ piece: ByteBuffer) async {
+        let now = state.withLock { state -> Bool in
+            if keeps { state.keep(piece) }
+            if state.held != nil {
+                state.heldBody.append(piece)
+                return false
+            }
+            return state.hasReader
+        }
+        if now { await parts.send(.body(piece)) }
+    }
+
+    /// Sends what is held, with `fields` in its head.
+    func release(_ fields: HTTPFields) async {
+        let (head, body) = state.withLock { state in
+            defer { (state.held, state.heldBody) = (nil, []) }
+            return (state.held, state.heldBody)
+        }
+        guard var head else { return }
+        head.headerFields.append(contentsOf: fields)
+        await parts.send(.head(head))
+        for buffer in body { await parts.send(.body(buffer)) }
+    }
+
+    /// The client has gone; the call goes on without a reader.
+    func abandon() {
+        state.withLock { $0.hasReader = false }
+        parts.finish()
+    }
+
+    func finish() { parts.finish() }
+
+    /// Breaks the response off. One that was held is dropped: the client gets the error in its place.
+    func fail(_ error: any Error) {
+        state.withLock { ($0.held, $0.heldBody) = (nil, []) }
+        parts.fail(error)
+    }
+
+    /// The response so far and its last piece: status, headers and body, which is `nil` when it is too long.
+    func kept(with last: ByteBuffer?) -> (head: HTTPResponse, body: [UInt8]?)? {
+        state.withLock { state in
+            guard let head = state.kept else { return nil }
+            if let last { state.keep(last) }
+            return (head, state.keptBody)
+        }
+    }
+}
+
+extension ResponseSink.State {
+    fileprivate mutating func keep(_ buffer: ByteBuffer) {
+        guard let length = keptBody?.count else { return }
+        if length + buffer.readableBytes > ResponseSink.longestKept {
+            keptBody = nil
+        } else {
+            keptBody?.append(contentsOf: buffer.readableBytesView)
+        }
+    }
+}

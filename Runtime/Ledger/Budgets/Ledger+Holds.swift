@@ -1,0 +1,70 @@
+import FoundationEssentials
+import GRDB
+import Wire
+
+/// A model call that is about to begin, its prompt counted.
+package struct CallRequest: Hashable, Sendable {
+    package var invocation: UUIDv7
+    package var call: UUIDv7
+    /// The id of the API key that pays.
+    package var key: String
+    package var model: String
+    package var kind: UsageRow.Kind
+    package var promptTokens: Int
+    /// The most that it may make, by what the caller asked for and the context has room for.
+    package var maximumTokens: Int
+    package var started: Date
+
+    package init(
+        invocation: UUIDv7, call: UUIDv7, key: String, model: String, kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0,
+        started: Date
+    ) {
+        self.invocation = invocation
+        self.call = call
+        self.key = key
+        self.model = model
+        self.kind = kind
+        self.promptTokens = promptTokens
+        self.maximumTokens = maximumTokens
+        self.started = started
+    }
+}
+
+extension Ledger {
+    /// Holds what a call may cost at most, if a hard budget is over it. ``record(_:)`` puts what it cost in its place.
+    /// - Returns: How many tokens it may make: all that it wants, or what the budget has room for, if that is one at least.
+    /// - Throws: ``LedgerError`` with `insufficientQuota` when the budget has no room; nothing is held then.
+    package func hold(_ request: CallRequest) async throws -> Int {
+        let time = request.started.milliseconds
+        let hasBudget = try await read { db in
+            let statement = try db.cachedStatement(sql: "SELECT 1 FROM keys WHERE id = ? AND max_budget IS NOT NULL")
+            return try Row.fetchOne(statement, arguments: [request.key]) != nil
+        }
+        guard hasBudget else { return request.maximumTokens }
+        return try await write(durably: false) { db in
+            guard let budget = try Budget(of: request.key, at: time, db) else { return request.maximumTokens }
+            let price = try Price.inForce(of: request.model, at: time, db) ?? Price(model: request.model, input: .free)
+            func cost(_ tokens: Int) throws -> NanoUSD {
+                try price.worstCost(of: request.kind, promptTokens: request.promptTokens, completionTokens: tokens)
+            }
+            var tokens = request.maximumTokens
+            if try cost(tokens) > budget.available {
+                // The largest number that fits is between these.
+                var (fits, tooMany) = (min(1, tokens), tokens)
+                guard fits < tooMany, try cost(fits) <= budget.available else { throw budget.refusal }
+                while tooMany - fits > 1 {
+                    let middle = fits + (tooMany - fits) / 2
+                    if try cost(middle) <= budget.available { fits = middle } else { tooMany = middle }
+                }
+                tokens = fits
+            }
+            try Budget.hold(cost(tokens), for: request.key, invocation: request.invocation, call: request.call, db)
+            return tokens
+        }
+    }
+
+    /// Gives back what a call held that is not charged for anything.
+    package func release(invocation: UUIDv7, call: UUIDv7) async throws {
+        try await write(durably: false) { db in try Budget.release(invocation: invocation, call: call, db) }
+    }
+}

@@ -1,0 +1,138 @@
+import FoundationEssentials
+import GRDB
+import Wire
+
+extension Ledger {
+    /// Enters an invocation, before any of it runs, and holds its fee. A second reservation of the same id changes nothing.
+    /// - Throws: ``LedgerError`` with `insufficientQuota` when the key's budget is used up or held.
+    package func reserve(_ reservation: Reservation) async throws {
+        try await write(durably: false) { db in
+            let statement = try db.cachedStatement(sql: """
+                INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO NOTHING
+                """)
+            let time = reservation.started.milliseconds
+            try statement.execute(arguments: [
+                reservation.id.description, reservation.key, reservation.tenant, reservation.function, reservation.version,
+                reservation.route, time, InvocationStatus.reserved.rawValue,
+            ])
+            guard db.changesCount > 0, let budget = try Budget(of: reservation.key, at: time, db) else { return }
+            let fee = try Fee.inForce(of: reservation.function, at: time, db).cost(milliseconds: reservation.timeout.milliseconds)
+            guard budget.available > .zero, fee <= budget.available else { throw budget.refusal }
+            if fee > .zero { try Budget.hold(fee, for: reservation.key, invocation: reservation.id, call: nil, db) }
+        }
+    }
+
+    /// Enters how an invocation ended. The first settlement counts, later ones change nothing.
+    /// - Parameter answering: the idempotent request that it ran for, and what it was answered.
+    /// - Returns: The invocation with every call that has been recorded so far.
+    /// - Throws: ``LedgerError`` when it was never reserved.
+    @discardableResult
+    package func settle(
+        _ id: UUIDv7, _ settlement: Settlement, answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil
+    ) async throws -> InvocationRecord {
+        try await write { [path] db in
+            if let answering { try answering.answer.keep(for: answering.request, db) }
+            guard let record = try settlement.enter(for: id, db) else {
+                throw LedgerError(.notFound, "The ledger \(path) knows no invocation \(id).")
+            }
+            return record
+        }
+    }
+
+    /// The invocation `id` if it belongs to `tenant`; `nil` when there is none or it is another's.
+    package func invocation(_ id: UUIDv7, tenant: String) async throws -> InvocationRecord? {
+        let record = try await read { db in try InvocationRecord.fetch(id, db) }
+        return record?.tenant == tenant ? record : nil
+    }
+
+    /// What ``settleLeftovers()`` found.
+    package struct Leftovers: Hashable, Sendable {
+        package var invocations = 0
+        /// Their calls, and what those cost.
+        package var calls = 0
+        package var usage = TokenUsage()
+
+        /// For the log.
+        package var line: String {
+            "settled \(invocations) invocations that the last run left open: \(calls) calls, \(usage.promptTokens) tokens in and \(usage.completionTokens) out, \(usage.cost) USD"
+        }
+    }
+
+    /// Settles what a gateway that died has left reserved: failed, with the calls that were recorded, ending with the last of them.
+    /// Nothing is held afterwards. For the start of a gateway, when no host of the last one runs and before it admits anything.
+    @discardableResult
+    package func settleLeftovers() async throws -> Leftovers {
+        try await write { db in
+            var leftovers = Leftovers()
+            let rows = try Row.fetchAll(db, sql: """
+                SELECT id, started, (SELECT MAX(finished) FROM usage WHERE invocation = invocations.id) AS finished
+                FROM invocations WHERE status = 'reserved'
+                """)
+            for row in rows {
+                guard let id = UUIDv7(row["id"] as String) else { continue }
+                let duration = (row["finished"] as Int64?).map { $0 - row["started"] }
+                let settlement = Settlement(status: .failed, httpStatus: nil, duration: .milliseconds(max(0, duration ?? 0)))
+                guard let record = try settlement.enter(for: id, db) else { continue }
+                leftovers.invocations += 1
+                leftovers.calls += record.calls.count
+                leftovers.usage += record.usage
+            }
+            try db.execute(sql: "DELETE FROM holds")
+            // What nobody was answered may be asked again.
+            try db.execute(sql: "DELETE FROM idempotency WHERE status IS NULL")
+            return leftovers
+        }
+    }
+}
+
+extension Settlement {
+    /// - Returns: `nil` when there is no such invocation.
+    fileprivate func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
+        let statement = try db.cachedStatement(sql: """
+            UPDATE invocations SET status = ?, http_status = ?, duration_ms = ?, queue_ms = ?, cold_start_ms = ?, first_byte_ms = ?
+            WHERE id = ? AND status = 'reserved'
+            """)
+        try statement.execute(arguments: [
+            status.rawValue, httpStatus, duration.milliseconds, queued.milliseconds, coldStart?.milliseconds,
+            firstByte?.milliseconds, id.description,
+        ])
+        let isFirst = db.changesCount > 0
+        guard let record = try InvocationRecord.fetch(id, db) else { return nil }
+        guard isFirst else { return record }
+        try Budget.release(invocation: id, call: nil, db)
+        // What failed and made nothing costs nothing.
+        guard status == .succeeded || !record.calls.isEmpty else { return record }
+        let started = record.started.milliseconds
+        let fee = try Fee.inForce(of: record.function, at: started, db).cost(milliseconds: record.billedMilliseconds)
+        guard fee > .zero else { return record }
+        try db.execute(sql: "UPDATE invocations SET cost = ? WHERE id = ?", arguments: [fee.count, id.description])
+        try Spending.add(fee, to: record.key, at: started, db)
+        return try InvocationRecord.fetch(id, db)
+    }
+}
+
+extension InvocationRecord {
+    static func fetch(_ id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
+        let statement = try db.cachedStatement(sql: "SELECT * FROM invocations WHERE id = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [id.description]) else { return nil }
+        let calls = try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT * FROM usage WHERE invocation = ? ORDER BY call"), arguments: [id.description])
+        return InvocationRecord(
+            id: id, key: row["key"], tenant: row["tenant"], function: row["function"], version: row["version"],
+            route: row["route"],
+            status: InvocationStatus(rawValue: row["status"]) ?? .failed, httpStatus: row["http_status"],
+            started: Date(milliseconds: row["started"]), durationMilliseconds: row["duration_ms"],
+            queueMilliseconds: row["queue_ms"], coldStartMilliseconds: row["cold_start_ms"],
+            firstByteMilliseconds: row["first_byte_ms"], fee: NanoUSD(row["cost"]),
+            calls: calls.compactMap(Call.init(row:)))
+    }
+}
+
+extension InvocationRecord.Call {
+    fileprivate init?(row: Row) {
+        guard let id = UUIDv7(row["call"] as String), let kind = UsageRow.Kind(rawValue: row["kind"]) else { return nil }
+        self.init(id: id, model: row["model"], kind: kind, finishReason: row["finish_reason"], usage: TokenUsage(row: row),
+            started: Date(milliseconds: row["started"]), firstTokenMilliseconds: row["first_token_ms"], loadMilliseconds: row["load_ms"])
+    }
+}

@@ -1,0 +1,73 @@
+import FoundationEssentials
+import GRDB
+
+extension Ledger {
+    /// Puts a price list in force from `date` on. It is the whole list: a model or function that it does not name is free.
+    /// A price that has not changed gets no new version, so that reading the same file again changes nothing. What was in force
+    /// before stays as it was, also when the clock has been set back: a new version is never older than the last one.
+    package func setPrices(_ list: [Price], fees: [Fee] = [], from date: Date = .now) async throws {
+        let prices = Dictionary(list.map { ($0.model, $0) }) { _, last in last }
+        let fees = Dictionary(fees.map { ($0.function, $0) }) { _, last in last }
+        try await write { db in
+            for model in Set(prices.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT model FROM prices")).sorted() {
+                try (prices[model] ?? Price(model: model, input: .free)).store(from: date.milliseconds, db)
+            }
+            for function in Set(fees.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT function FROM fees")).sorted() {
+                // One that is named no more costs what all do.
+                let common = fees["*"] ?? Fee(function: function)
+                let fee = fees[function] ?? Fee(function: function, perInvocation: common.perInvocation, perSecond: common.perSecond)
+                try fee.store(from: date.milliseconds, db)
+            }
+        }
+    }
+
+    /// The price of `model` that was in force at `date`; `nil` when it had none, and so was free.
+    package func price(of model: String, at date: Date = .now) async throws -> Price? {
+        try await read { db in try Price.inForce(of: model, at: date.milliseconds, db) }
+    }
+}
+
+extension Price {
+    package static func inForce(of model: String, at time: Int64, _ db: Database) throws -> Price? {
+        let statement = try db.cachedStatement(
+            sql: "SELECT * FROM prices WHERE model = ? AND valid_from <= ? ORDER BY valid_from DESC LIMIT 1")
+        return try Row.fetchOne(statement, arguments: [model, time]).map { row in
+            Price(
+                model: model, input: UnitPrice(stored: row["input"]), cachedInput: UnitPrice(stored: row["cached_input"]),
+                output: UnitPrice(stored: row["output"]), embedding: (row["embedding"] as Int64?).map(UnitPrice.init(stored:)))
+        }
+    }
+
+    fileprivate func store(from time: Int64, _ db: Database) throws {
+        let last = try Int64.fetchOne(db, sql: "SELECT MAX(valid_from) FROM prices WHERE model = ?", arguments: [model])
+        guard try last.map({ try Price.inForce(of: model, at: $0, db) }) != self else { return }
+        try db.execute(
+            sql: "INSERT INTO prices (model, valid_from, input, cached_input, output, embedding) VALUES (?, ?, ?, ?, ?, ?)",
+            arguments: [
+                model, max(time, last.map { $0 + 1 } ?? time), input.nanoUSDPerMillion, cachedInput.nanoUSDPerMillion,
+                output.nanoUSDPerMillion, embedding.nanoUSDPerMillion,
+            ])
+    }
+}
+
+extension Fee {
+    /// A function's own fee, or else the one for all.
+    package static func inForce(of function: String, at time: Int64, _ db: Database) throws -> Fee {
+        let statement = try db.cachedStatement(sql: """
+            SELECT * FROM fees WHERE function IN (?, '*') AND valid_from <= ? ORDER BY function = '*', valid_from DESC LIMIT 1
+            """)
+        guard let row = try Row.fetchOne(statement, arguments: [function, time]) else { return Fee(function: function) }
+        return Fee(
+            function: function, perInvocation: UnitPrice(stored: row["per_invocation"]), perSecond: UnitPrice(stored: row["per_second"]))
+    }
+
+    fileprivate func store(from time: Int64, _ db: Database) throws {
+        let last = try Row.fetchOne(
+            db, sql: "SELECT * FROM fees WHERE function = ? ORDER BY valid_from DESC LIMIT 1", arguments: [function])
+        if let last, last["per_invocation"] == perInvocation.nanoUSDPerMillion, last["per_second"] == perSecond.nanoUSDPerMillion { return }
+        let next = (last?["valid_from"] as Int64?).map { $0 + 1 } ?? time
+        try db.execute(
+            sql: "INSERT INTO fees (function, valid_from, per_invocation, per_second) VALUES (?, ?, ?, ?)",
+            arguments: [function, max(time, next), perInvocation.nanoUSDPerMillion, perSecond.nanoUSDPerMillion])
+    }
+}

@@ -1,0 +1,109 @@
+import FoundationEssentials
+import SwiftletSystem
+import Wire
+
+extension Ledger {
+    var tallyFolder: String { "\(path)-tallies" }
+
+    /// What dead hosts had made and not entered.
+    package struct Collected: Hashable, Sendable {
+        package var calls = 0
+        package var usage = TokenUsage()
+
+        /// For the log.
+        package var line: String {
+            "billed \(calls) calls that killed hosts were in: \(usage.promptTokens) tokens in and \(usage.completionTokens) out, \(usage.cost) USD"
+        }
+    }
+
+    /// Enters the calls that dead hosts were in, each with the tokens that its host had counted. Whoever comes first does it;
+    /// a call that is in the ledger already stays as it is.
+    ///
+    /// - Parameter patience: How long to wait for hosts that are still ending; their tallies are left alone after that.
+    /// - Throws: ``LedgerError`` when the ledger cannot be written; the tallies are kept then.
+    @discardableResult
+    package func collectTallies(patience: Duration = .zero) async throws -> Collected {
+        var collected = Collected()
+        let deadline = ContinuousClock.now + patience
+        while true {
+            var living = 0
+            for path in tallyFiles {
+                guard let file = try orphan(path) else {
+                    living += FileManager.default.fileExists(atPath: path) ? 1 : 0
+                    continue
+                }
+                try await collect(file, into: &collected)
+            }
+            guard living > 0, .now < deadline else { return collected }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
+    /// Waits until no host counts for `invocation` any more, so that its bill is complete. What a host that died had made is
+    /// entered first.
+    /// - Returns: Whether the bill is complete; a call that goes on for longer than `patience` is entered when it ends.
+    package func awaitCalls(of invocation: UUIDv7, patience: Duration) async throws -> Bool {
+        let deadline = ContinuousClock.now + patience
+        var pause = Duration.milliseconds(1)
+        while true {
+            let counting = tallyFiles.filter { path in
+                guard let file = try? MappedFile(path: path), let reader = TallyReader(file.bytes) else { return false }
+                return reader.holds(invocation)
+            }
+            if counting.isEmpty { return true }
+            var collected = Collected()
+            for path in counting {
+                if let file = try orphan(path) { try await collect(file, into: &collected) }
+            }
+            if collected.calls > 0 { continue }
+            guard .now < deadline else { return false }
+            // Settling goes on when its client has gone, so this wait does, too.
+            let time = pause
+            await Task { try? await Task.sleep(for: time) }.value
+            pause = min(pause * 2, .milliseconds(20))
+        }
+    }
+
+    private var tallyFiles: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: tallyFolder)) ?? []
+        return names.filter { $0.hasSuffix(".tally") }.map { "\(tallyFolder)/\($0)" }
+    }
+
+    private func orphan(_ path: String) throws -> SharedFile? {
+        do {
+            return try SharedFile.orphan(path: path)
+        } catch {
+            throw LedgerError(.storage, "\(error)")
+        }
+    }
+
+    private func collect(_ file: SharedFile, into collected: inout Collected) async throws {
+        guard let reader = TallyReader(UnsafeRawBufferPointer(file.bytes)) else {
+            // Its host died before it counted anything.
+            return file.remove()
+        }
+        let (slots, model, now) = (reader.open, reader.model, Date.now)
+        let entered = try await write { db in
+            var entered = Collected()
+            for slot in slots {
+                // A call that fails before its first token costs nothing.
+                guard slot.completionTokens > 0 else {
+                    try Budget.release(invocation: slot.invocation, call: slot.call, db)
+                    continue
+                }
+                let started = Date(milliseconds: slot.started)
+                let row = UsageRow(
+                    invocation: slot.invocation, call: slot.call, model: model, kind: slot.kind, promptTokens: slot.promptTokens,
+                    cachedTokens: slot.cachedTokens, completionTokens: slot.completionTokens, finishReason: "error", started: started,
+                    finished: max(now, started))
+                guard let usage = try row.enter(db) else { continue }
+                entered.calls += 1
+                entered.usage += usage
+            }
+            return entered
+        }
+        collected.calls += entered.calls
+        collected.usage += entered.usage
+        file.remove()
+    }
+}

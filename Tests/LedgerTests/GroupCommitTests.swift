@@ -1,0 +1,93 @@
+import Foundation
+import Ledger
+import Testing
+
+@Suite struct GroupCommitTests {
+    @Test func `Calls that arrive together share their flushes`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let key = try await ledger.createKey(name: "app").key
+        let before = ledger.commitCounts
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<64 {
+                group.addTask {
+                    for _ in 0..<10 { try await ledger.run(key) }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let after = ledger.commitCounts
+        #expect(after.transactions - before.transactions == 640 * 3)
+        // One at a time they would be 1,280: a usage row and a settlement each. A reservation needs none.
+        #expect((1..<640).contains(after.flushes - before.flushes))
+        #expect(try scratch.count("usage") == 640)
+        #expect(try scratch.count("invocations WHERE status = 'succeeded'") == 640)
+    }
+
+    @Test func `A call alone is flushed twice, and with durability to the process's end never`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let key = try await ledger.createKey(name: "app").key
+        let flushes = ledger.commitCounts.flushes
+        for _ in 0..<10 { try await ledger.run(key) }
+        #expect(ledger.commitCounts.flushes - flushes == 20)
+
+        try await ledger.setDurability(.process)
+        let another = try Ledger(path: scratch.ledger)
+        for _ in 0..<10 { try await another.run(key) }
+        #expect(another.commitCounts.flushes == 0)
+        #expect(try scratch.count("usage") == 20)
+    }
+
+    @Test func `A transaction that fails is undone as a whole and touches no other`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let key = try await ledger.createKey(name: "app").key
+        let failures = await withTaskGroup(of: Int.self) { group in
+            for index in 0..<200 {
+                group.addTask {
+                    do {
+                        // The second fails after it has read.
+                        if index % 2 == 0 { try await ledger.run(key) } else { _ = try await ledger.createKey(name: "app") }
+                        return 0
+                    } catch {
+                        return 1
+                    }
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(failures == 100)
+        #expect(try scratch.count("keys") == 1)
+        #expect(try scratch.count("usage") == 100)
+    }
+
+    @Test func `Several ledgers of one file write at once, and none loses a row`() async throws {
+        let scratch = try Scratch()
+        let ledgers = try (0..<4).map { _ in try Ledger(path: scratch.ledger) }
+        let key = try await ledgers[0].createKey(name: "app").key
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0..<32 {
+                let ledger = ledgers[index % 4]
+                group.addTask { for _ in 0..<10 { try await ledger.run(key) } }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try scratch.count("usage") == 320)
+        #expect(try scratch.count("invocations WHERE status = 'succeeded'") == 320)
+    }
+}
+
+extension Ledger {
+    /// An invocation with one call, from its reservation to its settlement.
+    @discardableResult
+    func run(_ key: APIKey, model: String = "chat", tokens: Int = 5, at started: Date = noon) async throws -> UUIDv7 {
+        let reservation = Reservation(key: key.id, tenant: key.tenant, function: "generate", route: "POST /generate", started: started)
+        try await reserve(reservation)
+        _ = try await record(
+            UsageRow(
+                invocation: reservation.id, model: model, kind: .chat, promptTokens: 10, completionTokens: tokens, started: started))
+        try await settle(reservation.id, Settlement(status: .succeeded, httpStatus: 200, duration: .milliseconds(1)))
+        return reservation.id
+    }
+}
