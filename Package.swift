@@ -106,7 +106,7 @@ room("Front", in: "Gateway", [
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ])
 program("swiftlet", at: "Runtime/CommandLine", [
-    "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
+    "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire", mustache,
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
     .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

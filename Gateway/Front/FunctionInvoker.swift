@@ -21,7 +21,8 @@ struct FunctionInvoker: Sendable {
         let limit = function.manifest.limits.body
         if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { throw APIError.tooLarge(limit: limit) }
 
-        let invocation = try Invocation(id: context.invocationID, caller: caller, function: function.manifest, route: route, tokens: tokens)
+        let invocation = try Invocation(
+            id: context.invocationID, caller: caller, function: function.manifest, version: function.version, route: route, tokens: tokens)
         var body = request.body
         var idempotent: IdempotentRequest?
         if caller.parent == nil, let token = try IdempotencyKey.token(of: request) {

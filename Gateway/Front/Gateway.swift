@@ -17,6 +17,7 @@ package struct Gateway: Sendable {
     private let supervisor: Supervisor
     private let state: StateDirectory
     private let alerts: AlertService?
+    private let retention: RetentionService?
     private let logger: Logger
 
     /// - Parameters:
@@ -38,6 +39,7 @@ package struct Gateway: Sendable {
         functions = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: tokens, identities: nil), system: system, invoker: invoker)
         self.supervisor = supervisor
         alerts = settings.webhook.map { AlertService(ledger: ledger, webhook: $0, logger: logger) }
+        retention = settings.retentionDays.map { RetentionService(ledger: ledger, days: $0, logger: logger) }
         self.state = state
         self.logger = logger
     }
@@ -59,6 +61,7 @@ package struct Gateway: Sendable {
                 clients, server: .fastCGI(), address: .unixDomainSocket(path: Self.socket(in: state))),
         ]
         if let alerts { services.append(alerts) }
+        if let retention { services.append(retention) }
         if let httpPort {
             services.append(application(clients, server: .http1(), address: .hostname("127.0.0.1", port: httpPort)))
         }

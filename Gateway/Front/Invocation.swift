@@ -8,6 +8,8 @@ struct Invocation: Sendable {
     let id: UUIDv7
     let caller: Caller
     let function: FunctionManifest
+    /// The version of the function that runs.
+    let version: String
     let route: String
     let started = ContinuousClock.now
     let deadline: ContinuousClock.Instant
@@ -18,7 +20,7 @@ struct Invocation: Sendable {
 
     /// A call made by a function runs in its caller's invocation, to its deadline at most and on its bill.
     /// - Throws: ``APIError`` when the key may not call the function.
-    init(id: UUIDv7, caller: Caller, function: FunctionManifest, route: Route, tokens: TokenKey) throws {
+    init(id: UUIDv7, caller: Caller, function: FunctionManifest, version: String, route: Route, tokens: TokenKey) throws {
         if let allowed = caller.functions, !allowed.contains(function.name) {
             throw APIError(
                 status: 403, message: "This API key may not call the function '\(function.name)'.", type: "invalid_request_error",
@@ -27,6 +29,7 @@ struct Invocation: Sendable {
         self.id = id
         self.caller = caller
         self.function = function
+        self.version = version
         self.route = route.description
         let now = Date.now
         let own = now.addingTimeInterval(function.limits.timeout / .seconds(1))
@@ -41,6 +44,7 @@ struct Invocation: Sendable {
     /// What the ledger enters when the call is admitted.
     var reservation: Reservation {
         Reservation(
-            id: id, key: caller.key, tenant: caller.tenant, function: function.name, route: route, timeout: function.limits.timeout)
+            id: id, key: caller.key, tenant: caller.tenant, function: function.name, version: version, route: route,
+            timeout: function.limits.timeout)
     }
 }

@@ -9,11 +9,13 @@ struct SystemRoutes: Sendable {
     static let healthPath = "/health"
     /// Routes that no function can have.
     static let all = ["GET /health", "GET /v1/models", "GET /v1/models/{model}", "GET /v1/invocations/{id}"].compactMap(Route.init)
+        + UsageRoutes.all
 
     let ledger: Ledger
     let models: @Sendable () async -> [String]
 
     func add(to router: Router<GatewayContext>) {
+        UsageRoutes(ledger: ledger).add(to: router)
         router.get(.init(Self.healthPath)) { _, _ in try Self.json(["status": "ok"] as JSON) }
         router.get("/v1/models") { _, _ in
             let models = await models().map(Self.model)

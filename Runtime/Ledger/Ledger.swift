@@ -41,7 +41,7 @@ package final class Ledger: Sendable {
     }
 
     /// An empty file that only its owner may read; SQLite gives its side files the same permissions.
-    private static func create(_ path: String) throws {
+    static func create(_ path: String) throws {
         do {
             let file = try FileDescriptor.open(
                 path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: .ownerReadWrite)
@@ -57,6 +57,11 @@ package final class Ledger: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .callback(Ledger.waitForOthers)
         configuration.label = "ledger"
+        configuration.prepareDatabase { db in
+            // In effect where the file is new: it then gives back what is pruned.
+            if !db.configuration.readonly { try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
+            db.add(function: Version4.sha256)
+        }
         let deadline = ContinuousClock.now + .seconds(busyTimeout)
         while true {
             do {
@@ -72,6 +77,15 @@ package final class Ledger: Sendable {
 }
 
 extension Ledger {
+    /// Copies everything, as it is at one moment, into the file at `path`.
+    func copy(to path: String) throws {
+        do {
+            try pool.backup(to: DatabaseQueue(path: path))
+        } catch let error as DatabaseError {
+            throw LedgerError(error, path: path)
+        }
+    }
+
     func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
             return try await pool.read(body)

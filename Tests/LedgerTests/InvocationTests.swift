@@ -111,34 +111,4 @@ import Wire
         #expect(try await cancelled.value.promptTokens == 3)
         #expect(try scratch.count("usage") == 1)
     }
-
-    @Test func `Usage sums to its rows, whatever it is grouped by`() async throws {
-        let scratch = try Scratch()
-        let ledger = try Ledger(path: scratch.ledger)
-        try await ledger.setPrices([price("chat", "0.00000015", "0.0000006"), price("embed", "0.00000002")], from: noon)
-        var sum = TokenUsage()
-        var random = SystemRandomNumberGenerator()
-        for index in 0..<40 {
-            let id = try await ledger.reserved(function: index % 2 == 0 ? "generate" : "retrieve", keyName: "app \(index % 3)").id
-            for _ in 0..<3 {
-                sum += try await ledger.record(
-                    UsageRow(
-                        invocation: id, model: index % 5 == 0 ? "embed" : "chat", kind: .chat,
-                        promptTokens: .random(in: 0...900, using: &random), completionTokens: .random(in: 0...900, using: &random),
-                        started: noon + Double(index)))
-            }
-        }
-        for dimensions in [[], [.function], [.function, .key, .model], UsageDimension.allCases] as [[UsageDimension]] {
-            let groups = try await ledger.usage(groupBy: dimensions)
-            #expect(groups.reduce(into: TokenUsage()) { $0 += $1.usage } == sum)
-            #expect(groups.reduce(0) { $0 + $1.calls } == 120)
-            #expect(Set(groups.map(\.values)).count == groups.count)
-        }
-        #expect(try await ledger.usage(groupBy: [.function, .key]).map(\.values) == [
-            ["generate", "app 0"], ["generate", "app 1"], ["generate", "app 2"],
-            ["retrieve", "app 0"], ["retrieve", "app 1"], ["retrieve", "app 2"],
-        ])
-        #expect(try await ledger.usage(groupBy: [.function], since: noon + 38).map(\.calls) == [3, 3])
-        #expect(try await ledger.usage(groupBy: [], since: noon + 40).isEmpty)
-    }
 }

@@ -40,7 +40,7 @@ import Wire
             }
             try await group.waitForAll()
         }
-        #expect(try await ledgers[3].usage(groupBy: [])[0].usage == TokenUsage(promptTokens: 400, cost: NanoUSD(400_000)))
+        #expect(try await ledgers[3].usage(UsageQuery())[0].usage == TokenUsage(promptTokens: 400, cost: NanoUSD(400_000)))
         #expect(try scratch.count("invocations WHERE status = 'succeeded'") == 200)
     }
 

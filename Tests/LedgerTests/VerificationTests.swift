@@ -70,7 +70,7 @@ import Wire
         ("DELETE FROM usage_sums WHERE period = 'month'", .sum),
         ("UPDATE spending SET cost = cost - 1", .balance),
         ("DELETE FROM spending", .balance),
-        ("INSERT INTO holds (invocation, key, amount) SELECT id, key, 5 FROM invocations WHERE status <> 'reserved' LIMIT 1", .balance),
+        ("INSERT INTO holds (invocation, key, amount) SELECT 'nobody', key, 5 FROM invocations LIMIT 1", .balance),
         ("DELETE FROM invocations WHERE id = :running", .file),
         ("DROP TRIGGER usage_is_summed", .file),
     ]
@@ -94,7 +94,7 @@ import Wire
         let (ledger, _) = try await filled(scratch)
         let head = try await ledger.verify().head
         let target = "\(scratch.path)/backup.sqlite"
-        try await ledger.backUp(to: target)
+        try ledger.backUp(to: target)
         try await ledger.settle(try await ledger.reserved().id, Settlement(status: .failed, httpStatus: 500, duration: .zero))
         let copy = try await Ledger(path: target, creating: false).verify()
         #expect(copy.faults == [] && copy.head == head)
@@ -102,10 +102,10 @@ import Wire
         #expect(try FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int == 0o600)
         #expect(try !FileManager.default.contentsOfDirectory(atPath: scratch.path).contains { $0.contains("partial") })
 
-        await #expect(throws: LedgerError.self) { try await ledger.backUp(to: target) }
-        try await ledger.backUp(to: target, replacing: true)
-        await #expect(throws: LedgerError.self) { try await ledger.backUp(to: ledger.path, replacing: true) }
-        await #expect(throws: LedgerError.self) { try await ledger.backUp(to: "\(scratch.path)/missing/backup.sqlite") }
+        #expect(throws: LedgerError.self) { try ledger.backUp(to: target) }
+        try ledger.backUp(to: target, replacing: true)
+        #expect(throws: LedgerError.self) { try ledger.backUp(to: ledger.path, replacing: true) }
+        #expect(throws: LedgerError.self) { try ledger.backUp(to: "\(scratch.path)/missing/backup.sqlite") }
         #expect(try await ledger.verify().faults == [])
     }
 }

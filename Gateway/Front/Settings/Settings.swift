@@ -7,7 +7,9 @@ import SwiftletSystem
 /// `swiftlet.yaml`: what holds for the whole system. Everything in it may be left out.
 ///
 /// ```yaml
-/// ledger: {durability: power}        # or process: bills survive every process, and not a loss of power
+/// ledger:
+///   durability: power                # or process: bills survive every process, and not a loss of power
+///   retention_days: 400              # older calls are deleted, their sums stay; default: nothing is deleted
 /// webhook:
 ///   url: https://example.org/hooks   # told when a key passes its soft budget
 ///   secret: …                        # signs what is sent
@@ -19,6 +21,8 @@ import SwiftletSystem
 /// ```
 package struct Settings: Hashable, Sendable {
     package var durability = Durability.power
+    /// For how long single invocations are kept; `nil` for good.
+    package var retentionDays: Int?
     package var webhook: WebhookSettings?
     package var jwt: TokenSettings?
 
@@ -37,7 +41,8 @@ package struct Settings: Hashable, Sendable {
         let reader = try YAMLReader(text, file: state.settingsFile)
         try reader.allow("ledger", "webhook", "jwt")
         if let ledger = try reader.mapping("ledger") {
-            try ledger.allow("durability")
+            try ledger.allow("durability", "retention_days")
+            settings.retentionDays = try ledger.integer("retention_days", in: 1...36_500)
             if let name = try ledger.text("durability") {
                 guard let durability = Durability(rawValue: name) else { throw ledger.failure("durability", "is power or process, not '\(name)'") }
                 settings.durability = durability

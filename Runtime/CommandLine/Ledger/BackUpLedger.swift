@@ -1,7 +1,7 @@
 import ArgumentParser
 import Ledger
 
-struct BackUpLedger: AsyncParsableCommand {
+struct BackUpLedger: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Copy the ledger as it is now to a file, while the system runs.")
 
@@ -13,8 +13,8 @@ struct BackUpLedger: AsyncParsableCommand {
 
     @OptionGroup var state: StateOption
 
-    func run() async throws {
-        try await Ledger.existing(in: state.directory).backUp(to: file, replacing: replace)
+    func run() throws {
+        try Ledger.existing(in: state.directory).backUp(to: file, replacing: replace)
         print("Wrote \(file). 'swiftlet ledger verify --file \(file)' checks it.")
     }
 }

@@ -89,25 +89,22 @@ extension Ledger {
 extension Settlement {
     /// - Returns: `nil` when there is no such invocation.
     fileprivate func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
+        guard let open = try InvocationRecord.fetch(id, db), open.status == .reserved else { return try InvocationRecord.fetch(id, db) }
+        // What failed and made nothing costs nothing.
+        let isCharged = status == .succeeded || !open.calls.isEmpty
+        let started = open.started.milliseconds
+        let fee = isCharged ? try Fee.inForce(of: open.function, at: started, db).cost(milliseconds: duration.milliseconds) : .zero
+        // In one statement, because the hash chain seals what it leaves.
         let statement = try db.cachedStatement(sql: """
-            UPDATE invocations SET status = ?, http_status = ?, duration_ms = ?, queue_ms = ?, cold_start_ms = ?, first_byte_ms = ?
-            WHERE id = ? AND status = 'reserved'
+            UPDATE invocations SET status = ?, http_status = ?, duration_ms = ?, queue_ms = ?, cold_start_ms = ?, first_byte_ms = ?, cost = ?
+            WHERE id = ?
             """)
         try statement.execute(arguments: [
             status.rawValue, httpStatus, duration.milliseconds, queued.milliseconds, coldStart?.milliseconds,
-            firstByte?.milliseconds, id.description,
+            firstByte?.milliseconds, fee.count, id.description,
         ])
-        let isFirst = db.changesCount > 0
-        guard let record = try InvocationRecord.fetch(id, db) else { return nil }
-        guard isFirst else { return record }
         try Budget.release(invocation: id, call: nil, db)
-        // What failed and made nothing costs nothing.
-        guard status == .succeeded || !record.calls.isEmpty else { return record }
-        let started = record.started.milliseconds
-        let fee = try Fee.inForce(of: record.function, at: started, db).cost(milliseconds: record.billedMilliseconds)
-        guard fee > .zero else { return record }
-        try db.execute(sql: "UPDATE invocations SET cost = ? WHERE id = ?", arguments: [fee.count, id.description])
-        try Spending.add(fee, to: record.key, at: started, db)
+        if fee > .zero { try Spending.add(fee, to: open.key, at: started, db) }
         return try InvocationRecord.fetch(id, db)
     }
 }

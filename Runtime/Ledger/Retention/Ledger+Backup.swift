@@ -3,10 +3,10 @@ import SwiftletSystem
 
 extension Ledger {
     /// Copies the ledger as it is at one moment to another file, while it is in use. The copy is written aside, synchronized and
-    /// renamed, so that `target` is whole or not there.
+    /// renamed, so that `target` is whole or not there. Blocks until then.
     /// - Parameter replacing: Whether an earlier file is replaced.
     /// - Throws: ``LedgerError`` when there is such a file, or nothing can be written there.
-    package func backUp(to target: String, replacing: Bool = false) async throws {
+    package func backUp(to target: String, replacing: Bool = false) throws {
         let files = FileManager.default
         guard replacing || !files.fileExists(atPath: target) else {
             throw LedgerError(.invalid, "\(target) exists. Choose another name, or replace it with --replace.")
@@ -21,7 +21,7 @@ extension Ledger {
         removePartial()
         do {
             try Self.create(partial)
-            try await copy(to: partial)
+            try copy(to: partial)
             try AtomicFile.rename(partial, to: target)
         } catch {
             removePartial()

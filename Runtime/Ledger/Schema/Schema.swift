@@ -8,6 +8,8 @@ enum Schema {
         var migrator = DatabaseMigrator()
         Version1.register(in: &migrator)
         Version2.register(in: &migrator)
+        Version3.register(in: &migrator)
+        Version4.register(in: &migrator)
         return migrator
     }()
 

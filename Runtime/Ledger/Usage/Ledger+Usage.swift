@@ -46,27 +46,6 @@ package struct UsageRow: Hashable, Sendable {
     }
 }
 
-/// What usage can be summed by.
-package enum UsageDimension: String, CaseIterable, Sendable {
-    case function, route, key, tenant, model, kind
-
-    fileprivate var column: String {
-        switch self {
-        case .function, .route, .tenant: "invocations.\(rawValue)"
-        case .key: "keys.name"
-        case .model, .kind: "usage.\(rawValue)"
-        }
-    }
-}
-
-/// A sum over all calls that are alike.
-package struct UsageGroup: Hashable, Sendable {
-    /// One value per dimension, in the order that was asked for. A key stands under its name.
-    package let values: [String]
-    package let calls: Int
-    package let usage: TokenUsage
-}
-
 extension Ledger {
     /// Enters a model call at the price in force when it began, before its caller learns of its end. It takes the place of what
     /// was held for it. A second record of the same call changes nothing.
@@ -78,24 +57,6 @@ extension Ledger {
                 throw LedgerError(.notFound, "The ledger \(path) knows no invocation \(row.invocation).")
             }
             return usage
-        }
-    }
-
-    /// Sums all calls that began at `since` or later.
-    package func usage(groupBy dimensions: [UsageDimension], since: Date? = nil) async throws -> [UsageGroup] {
-        let columns = dimensions.map(\.column).joined(separator: ", ")
-        let sql = """
-            SELECT \(columns.isEmpty ? "" : columns + ",") COUNT(*) AS calls,
-                SUM(prompt_tokens) AS prompt_tokens, SUM(cached_tokens) AS cached_tokens,
-                SUM(completion_tokens) AS completion_tokens, SUM(usage.cost) AS cost
-            FROM usage JOIN invocations ON invocations.id = usage.invocation JOIN keys ON keys.id = invocations.key
-            WHERE usage.started >= ?
-            \(columns.isEmpty ? "HAVING COUNT(*) > 0" : "GROUP BY \(columns) ORDER BY \(columns)")
-            """
-        return try await read { db in
-            try Row.fetchAll(db, sql: sql, arguments: [since?.milliseconds ?? .min]).map { row in
-                UsageGroup(values: dimensions.indices.map { row[$0] }, calls: row["calls"], usage: TokenUsage(row: row))
-            }
         }
     }
 }
