@@ -8,9 +8,9 @@ final class ResponseSink: Sendable {
     /// The longest response that is held.
     private static let longestHeld = 256 << 10
     /// The longest response that is kept for who asks again.
-    private static let longestKept = 1 << 20
+    fileprivate static let longestKept = 1 << 20
 
-    private struct State {
+    fileprivate struct State {
         var held: HTTPResponse?
         var heldBody: [ByteBuffer] = []
         var kept: HTTPResponse?
