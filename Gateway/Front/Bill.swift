@@ -1,6 +1,7 @@
 import HTTPTypes
 import Ledger
 import Logging
+import Supervisor
 
 extension HTTPField.Name {
     static let cost = HTTPField.Name("x-swiftlet-cost-usd")!
