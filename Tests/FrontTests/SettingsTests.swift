@@ -1,5 +1,6 @@
 import Foundation
 import Front
+import Identity
 import Ledger
 import Supervisor
 import SwiftletSystem
