@@ -1,6 +1,7 @@
 import HTTPTypes
 import Ledger
 import Logging
+import Supervisor
 
 extension HTTPField.Name {
     static let cost = HTTPField.Name("x-swiftlet-cost-usd")!
@@ -24,7 +25,7 @@ struct Bill: Sendable {
 
     /// Settles the invocation and logs its line.
     /// - Parameter answering: the idempotent request that it ran for, and what it was answered.
-    func settle(answering: (IdempotentRequest, KeptAnswer)? = nil) async throws -> InvocationRecord {
+    func settle(answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil) async throws -> InvocationRecord {
         // A call that broke off may have a host that still counts: it ends at its next token, or has died and left its count.
         if outcome.status != .succeeded || !invocation.function.models.isEmpty {
             let isComplete = try await ledger.awaitCalls(of: invocation.id, patience: .seconds(5))

@@ -84,9 +84,9 @@ struct FunctionInvoker: Sendable {
         if idempotent == nil, Task.isCancelled { outcome.status = .clientClosed }
 
         let bill = Bill(invocation: call.invocation, outcome: outcome, ledger: ledger, logger: logger)
-        var answering: (IdempotentRequest, KeptAnswer)?
+        var answering: (request: IdempotentRequest, answer: KeptAnswer)?
         if let idempotent, outcome.error == nil, let kept = sink.kept(with: outcome.lastPiece) {
-            answering = IdempotencyKey.answer(kept.head, body: kept.body).map { (idempotent, $0) }
+            answering = IdempotencyKey.answer(kept.head, body: kept.body).map { (request: idempotent, answer: $0) }
         }
         var headers = HTTPFields()
         do {

@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import HTTPTypes
 import NIOCore
 import Synchronization
@@ -8,9 +9,9 @@ final class ResponseSink: Sendable {
     /// The longest response that is held.
     private static let longestHeld = 256 << 10
     /// The longest response that is kept for who asks again.
-    private static let longestKept = 1 << 20
+    fileprivate static let longestKept = 1 << 20
 
-    private struct State {
+    fileprivate struct State {
         var held: HTTPResponse?
         var heldBody: [ByteBuffer] = []
         var kept: HTTPResponse?
@@ -94,7 +95,7 @@ final class ResponseSink: Sendable {
 
     /// The response so far and its last piece: status, headers and body, which is `nil` when it is too long.
     func kept(with last: ByteBuffer?) -> (head: HTTPResponse, body: [UInt8]?)? {
-        state.withLock { state in
+        state.withLock { state -> (head: HTTPResponse, body: [UInt8]?)? in
             guard let head = state.kept else { return nil }
             if let last { state.keep(last) }
             return (head, state.keptBody)

@@ -43,7 +43,7 @@ struct AlertService: Service {
     }
 
     private func send(_ alert: BudgetAlert) async throws {
-        let body = try JSON.encode(alert.event)
+        let body: [UInt8] = try JSON.encode(alert.event)
         let signature = WebhookSignature(id: "\(alert.id)", time: .now, body: body, secret: webhook.secret)
         let response = try await HTTPClient.send(
             HTTPClient.Request(

@@ -25,7 +25,10 @@ final class RateLimiter: Sendable {
         let now = ContinuousClock.now
         let (refusal, headers) = keys.withLock { keys -> (KeyLimits.Refusal?, HTTPFields) in
             if keys.count > 10_000 {
-                for (id, var limits) in keys where limits.isIdle(now: now) { keys[id] = nil }
+                keys = keys.filter { entry in
+                    var limits = entry.value
+                    return !limits.isIdle(now: now)
+                }
             }
             var limits = keys[key] ?? KeyLimits()
             defer { keys[key] = limits }

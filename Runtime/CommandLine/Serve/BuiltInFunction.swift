@@ -24,7 +24,7 @@ struct BuiltInFunction {
             let name = folder.lowercased()
             // Folders hold Swift, which is in the program.
             let paths = contents.filter { !$0.hasSuffix(".swift") }.map { ($0, "\(source)/\(folder)/\($0)") }
-            var files = Dictionary(paths.filter { status($0.1)?.isFile == true }) { $1 }
+            var files = Dictionary(paths.filter { FileStatus(path: $0.1)?.isRegularFile == true }) { $1 }
             let program = "\(programs.folder)/\(name)"
             if files[name] == nil, access(program, X_OK) == 0 { files[name] = program }
             return BuiltInFunction(name: name, files: files)
@@ -61,14 +61,8 @@ struct BuiltInFunction {
 
     private func isCurrent(at target: String) -> Bool {
         files.allSatisfy { file, source in
-            guard let new = Self.status(source), let old = Self.status("\(target)/\(file)") else { return false }
-            return new.size == old.size && new.written <= old.written
+            guard let new = FileStatus(path: source), let old = FileStatus(path: "\(target)/\(file)") else { return false }
+            return new.size == old.size && new.modified <= old.modified
         }
-    }
-
-    private static func status(_ path: String) -> (isFile: Bool, size: Int, written: Int)? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        return (status.st_mode & S_IFMT == S_IFREG, Int(status.st_size), status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)
     }
 }

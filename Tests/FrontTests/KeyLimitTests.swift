@@ -4,7 +4,7 @@ import Ledger
 import Testing
 
 /// Time is made by hand.
-@Suite struct LimitTests {
+@Suite struct KeyLimitTests {
     private let start = ContinuousClock.now
 
     private func settings(rpm: Int? = nil, tpm: Int? = nil, parallel: Int? = nil) -> KeySettings {
