@@ -103,7 +103,10 @@ class Load:
             while call.pieces != pieces and (event := stream.event()) is not None:
                 if event == "[DONE]":
                     return
-                chunk = json.loads(event)
+                try:
+                    chunk = json.loads(event)
+                except ValueError:
+                    return  # The connection broke off within it.
                 call.usage = chunk.get("usage") or call.usage
                 text = "".join(choice["text"] for choice in chunk.get("choices", []))
                 call.text += text
@@ -140,7 +143,7 @@ class Load:
                 self._ask(call, "/v1/completions", self._body(call), {"Idempotency-Key": token}, timeout)
             except (OSError, http.client.HTTPException):
                 pass
-            if call.status in (200, 400, 402, 429) and not (call.status == 429 and attempt == 0) or self._stopped.is_set():
+            if call.status in (200, 400, 402, 422) or self._stopped.is_set():
                 return
             time.sleep(0.1 * (attempt + 1))
 
@@ -150,9 +153,10 @@ class Load:
             connection.request("POST", path, json.dumps(body).encode(), {**self.system.headers(call.key), **(headers or {})})
             response = connection.getresponse()
             call.invocation, call.status = response.headers["x-swiftlet-invocation-id"], response.status
-            call.replayed = response.headers["x-swiftlet-idempotent-replay"] is not None or response.headers["idempotent-replayed"] is not None
-            answer = json.loads(response.read())
+            call.replayed = response.headers["idempotent-replayed"] is not None
+            body = response.read()
             if response.status == 200:
+                answer = json.loads(body)
                 call.usage = answer["usage"]
                 call.text = answer["choices"][0]["text"] if "choices" in answer else ""
         finally:

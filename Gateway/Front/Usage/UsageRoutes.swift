@@ -18,7 +18,7 @@ struct UsageRoutes: Sendable {
         for report in UsageReport.allCases {
             router.get(.init(report.path)) { request, context in
                 guard let caller = context.caller else { throw APIError.internalError }
-                let page = try UsagePage(report, parameters: QueryParameters(request.uri.query ?? ""), now: .now)
+                let page = try UsagePage(report, parameters: QueryParameters(request.uri.query), now: .now)
                 let groups = try await ledger.usage(page.query(seenBy: caller))
                 return Response(
                     status: .ok, headers: [.contentType: "application/json"],
@@ -67,13 +67,12 @@ enum UsageReport: CaseIterable, Sendable {
 struct QueryParameters {
     private let values: [String: [String]]
 
-    init(_ query: String) {
+    init(_ query: String?) {
         var values: [String: [String]] = [:]
-        for pair in query.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let text = parts.map { $0.replacing("+", with: " ").removingPercentEncoding ?? String($0) }
-            let name = text[0].hasSuffix("[]") ? String(text[0].dropLast(2)) : text[0]
-            values[name, default: []].append(text.count == 2 ? text[1] : "")
+        for pair in (query ?? "").split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(\.percentDecoded)
+            let name = parts[0].hasSuffix("[]") ? String(parts[0].dropLast(2)) : parts[0]
+            values[name, default: []].append(parts.count == 2 ? parts[1] : "")
         }
         self.values = values
     }
@@ -84,5 +83,22 @@ struct QueryParameters {
 
     func list(_ name: String) -> [String] {
         (values[name] ?? []).flatMap { $0.split(separator: ",").map(String.init) }
+    }
+}
+
+extension Substring {
+    /// What is no code stays as it is.
+    fileprivate var percentDecoded: String {
+        var bytes: [UInt8] = []
+        var rest = utf8[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2, let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+                bytes.append(code)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

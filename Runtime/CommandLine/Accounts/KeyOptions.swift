@@ -104,7 +104,7 @@ struct Expiry: ExpressibleByArgument {
             let count = Int(argument.dropLast()), (0...1_000_000).contains(count)
         {
             date = .now + TimeInterval(count * seconds)
-        } else if let time = Since(argument: argument) {
+        } else if let time = PointInTime(argument: argument) {
             date = time.date
         } else {
             return nil

@@ -58,7 +58,7 @@ struct Usage: AsyncParsableCommand {
     }
 }
 
-extension Period: @retroactive ExpressibleByArgument {}
+extension Period: ExpressibleByArgument {}
 
 /// `function,key,model`
 struct Grouping: ExpressibleByArgument {

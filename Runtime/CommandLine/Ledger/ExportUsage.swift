@@ -36,8 +36,14 @@ struct ExportUsage: AsyncParsableCommand {
         }
     }
 
+    /// Blocks while the reader is slow, so that no more is in memory than one page of events.
     private func write(_ bytes: [UInt8]) throws {
-        let written = bytes.isEmpty ? 1 : fwrite(bytes, bytes.count, 1, stdout)
-        guard written == 1, fflush(stdout) == 0 else { throw CommandError("The export broke off: \(String(cString: strerror(errno))).") }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { throw CommandError("The export broke off: \(String(cString: strerror(errno))).") }
+            rest = rest.dropFirst(written)
+        }
     }
 }
