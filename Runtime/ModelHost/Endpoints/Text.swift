@@ -41,8 +41,7 @@ extension Host {
         } catch let error as InferenceError {
             throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
         }
-        // The last token of all need not fit into the context any more.
-        let room = max(1, engine.description.contextLength - tokens.count + 1)
+        let room = max(1, engine.description.contextLength - tokens.count)
         let callRequest = call.request(
             alias, kind.usageKind, promptTokens: tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
         let admission = try await meter.admit(callRequest)
