@@ -3,8 +3,8 @@ import HTTPTypes
 import NIOCore
 import Synchronization
 
-/// Where a running call's response goes: to the client as it comes, or, where it is small and of known length, held until its
-/// bill is settled, so that its head can say what it cost.
+/// Where a running call's response goes: to the client as it comes, or, where it is small and nobody could use a part of it, held
+/// until its bill is settled, so that its head can say what it cost.
 final class ResponseSink: Sendable {
     /// The longest response that is held.
     private static let longestHeld = 256 << 10
@@ -12,6 +12,8 @@ final class ResponseSink: Sendable {
     fileprivate static let longestKept = 1 << 20
 
     fileprivate struct State {
+        /// What is known of the call when its response begins.
+        var fields = HTTPFields()
         var held: HTTPResponse?
         var heldBody: [ByteBuffer] = []
         var kept: HTTPResponse?
@@ -45,7 +47,8 @@ final class ResponseSink: Sendable {
             if keeps { state.kept = head }
             var head = head
             head.headerFields.append(contentsOf: headers)
-            if holds, let length = head.headerFields[.contentLength].flatMap(Int.init), length <= Self.longestHeld {
+            state.fields = fields
+            if holds, Self.isHeld(head) {
                 state.held = head
                 return nil
             }
@@ -55,16 +58,25 @@ final class ResponseSink: Sendable {
         if let now { await parts.send(.head(now)) }
     }
 
+    /// A response of known length, or a JSON document, which is of no use before its end.
+    private static func isHeld(_ head: HTTPResponse) -> Bool {
+        if let length = head.headerFields[.contentLength].flatMap(Int.init) { return length <= longestHeld }
+        return head.headerFields[.contentType]?.hasPrefix("application/json") ?? false
+    }
+
     func send(_ piece: ByteBuffer) async {
-        let now = state.withLock { state -> Bool in
+        let (isHeld, isTooLong, hasReader) = state.withLock { state in
             if keeps { state.keep(piece) }
-            if state.held != nil {
-                state.heldBody.append(piece)
-                return false
-            }
-            return state.hasReader
+            if state.held != nil { state.heldBody.append(piece) }
+            return (
+                state.held != nil, state.heldBody.reduce(0) { $0 + $1.readableBytes } > Self.longestHeld, state.hasReader
+            )
         }
-        if now { await parts.send(.body(piece)) }
+        if isTooLong {
+            await release(state.withLock { $0.fields })
+        } else if !isHeld, hasReader {
+            await parts.send(.body(piece))
+        }
     }
 
     /// Sends what is held, with `fields` in its head.

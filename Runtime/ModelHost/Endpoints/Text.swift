@@ -41,8 +41,7 @@ extension Host {
         } catch let error as InferenceError {
             throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
         }
-        // The last token of all need not fit into the context any more.
-        let room = max(1, engine.description.contextLength - tokens.count + 1)
+        let room = max(1, engine.description.contextLength - tokens.count)
         let callRequest = call.request(
             alias, kind.usageKind, promptTokens: tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
         let admission = try await meter.admit(callRequest)
@@ -52,7 +51,7 @@ extension Host {
             generation = try engine.generate(
                 GenerationRequest(
                     prompt: tokens, maximumTokens: admission.maximumTokens, sampling: options.sampling, stop: options.stop,
-                    ignoresEnd: options.ignoresEnd))
+                    tenant: call.token.tenant, ignoresEnd: options.ignoresEnd))
         } catch {
             await meter.release(callRequest, admission)
             throw (error as? InferenceError).map { APIError($0, logger: logger).at(kind == .chat ? "messages" : "prompt") } ?? error
@@ -76,7 +75,7 @@ extension Host {
             guard outcome.completionTokens > 0 else { return nil }
             return UsageRow(
                 invocation: request.invocation, call: request.call, model: request.model, kind: request.kind,
-                promptTokens: outcome.promptTokens, completionTokens: outcome.completionTokens,
+                promptTokens: outcome.promptTokens, cachedTokens: outcome.cachedTokens, completionTokens: outcome.completionTokens,
                 finishReason: outcome.finishReason.name, started: request.started,
                 firstToken: outcome.timings.timeToFirstToken, load: load)
         }
