@@ -1,4 +1,3 @@
-import AsyncAlgorithms
 import FastCGI
 import HTTPTypes
 import Hummingbird
@@ -22,12 +21,11 @@ struct FunctionInvoker: Sendable {
 
         let invocation = try Invocation(id: context.invocationID, caller: caller, function: function.manifest, route: route, tokens: tokens)
         let call = FunctionCall(
-            invocation: invocation, function: function,
+            invocation: invocation, function: function, route: route, original: request,
             request: FastCGIRequest(
                 request, parameters: context.parameters, function: function, route: route, invocation: invocation),
-            body: request.body, bodyLimit: limit,
-            isHead: request.method == .head, logger: context.logger)
-        let relay = Relay { parts in await run(call, into: parts) }
+            eventLoop: context.channel.eventLoop, logger: context.logger)
+        let relay = Relay(on: EventLoopExecutor.of(context.channel.eventLoop)) { parts in await run(call, into: parts) }
         context.channel.closeFuture.whenComplete { [weak relay] _ in relay?.cancel() }
 
         let head = try await relay.head()
@@ -59,7 +57,9 @@ struct FunctionInvoker: Sendable {
         if Task.isCancelled { outcome.status = .clientClosed }
         if !isNested {
             do {
-                try await settle(call.invocation, outcome)
+                let record = try await settle(call.invocation, outcome)
+                let tokens = record.usage.promptTokens + record.usage.completionTokens
+                if tokens > 0 { await call.function.record(tokens: tokens, key: record.key) }
             } catch {
                 logger.error("the invocation \(call.invocation.id) could not be settled and will be at the next start: \(error)")
                 outcome.error = outcome.error ?? APIError.internalError
@@ -75,7 +75,7 @@ struct FunctionInvoker: Sendable {
         }
     }
 
-    private func settle(_ invocation: Invocation, _ outcome: FunctionCall.Outcome) async throws {
+    private func settle(_ invocation: Invocation, _ outcome: FunctionCall.Outcome) async throws -> InvocationRecord {
         // A host commits what a call made that its client left at its next token; the report waits for that row.
         if outcome.status == .clientClosed { await Task { try? await Task.sleep(for: .milliseconds(300)) }.value }
         let record = try await ledger.settle(
@@ -84,5 +84,6 @@ struct FunctionInvoker: Sendable {
                 status: outcome.status, httpStatus: outcome.httpStatus, duration: invocation.started.duration(to: .now),
                 queued: outcome.queued, firstByte: outcome.timeToFirstByte))
         logger.info("\(Report(record: record, isCold: outcome.isCold).line)")
+        return record
     }
 }

@@ -21,7 +21,7 @@ package struct Gateway: Sendable {
     ///   - ledger: keys and bills.
     ///   - tokens: signs what functions show to hosts and to the private socket.
     package init(state: StateDirectory, programs: Programs, ledger: Ledger, tokens: TokenKey, logger: Logger) {
-        let connections = WorkerConnections(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
+        let connections = WorkerConnections(logger: logger)
         let supervisor = Supervisor(
             state: state, programs: programs, reservedRoutes: SystemRoutes.all, logger: logger,
             closeConnections: { connections.forget($0) })
