@@ -12,6 +12,8 @@ package struct DeadlinePassed: Error, Hashable {
     }
 
     package let limit: Limit
+
+    package init(limit: Limit) { self.limit = limit }
 }
 
 /// Cuts work off at its deadline, or when one of its waits takes too long.

@@ -86,7 +86,7 @@ package final class FastCGIConnection: Sendable {
         let exchange = try await begin(request, body: body, standardError: standardError)
         return try await withTaskCancellationHandler {
             let result = await response(of: exchange, consume)
-            end()
+            await end()
             return try result.get()
         } onCancel: {
             close()
@@ -110,7 +110,7 @@ package final class FastCGIConnection: Sendable {
                 group.addTask { await self.send(body, length: request.contentLength) }
                 let result = await response(of: exchange, consume)
                 // First the connection, because a write that waits for the worker ends only with it.
-                end()
+                await end()
                 group.cancelAll()
                 await group.waitForAll()
                 return result
@@ -142,13 +142,13 @@ package final class FastCGIConnection: Sendable {
         }
     }
 
-    /// The caller needs no more of the response.
-    private func end() {
+    /// The caller needs no more of the response. Returns when that is done: the next request may begin right after.
+    private func end() async {
         let handler = handler
         if eventLoop.inEventLoop {
             handler.value.end()
         } else {
-            eventLoop.execute { handler.value.end() }
+            try? await eventLoop.submit { handler.value.end() }.get()
         }
     }
 

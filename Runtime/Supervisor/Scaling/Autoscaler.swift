@@ -19,6 +19,8 @@ package struct Autoscaler {
 
     /// How often it is worth looking whether fewer workers would do.
     package var interval: Duration { window / 30 }
+    /// How long a worker is idle before it may be one too many: the panic window.
+    package var patience: Duration { window / 10 }
     package var quietSince: Instant? { history.quietSince }
 
     package mutating func observe(demand: Double, at now: Instant) { history.observe(demand, at: now) }

@@ -48,6 +48,8 @@ package struct FunctionPool {
         /// The weights of what runs.
         var load = 0.0
         var served = 0
+        /// Since when it has nothing to do; `nil` while it has.
+        var idleSince: Instant?
         var hasAnswered = false
         var isStopping = false
         /// Gets no more requests and stops after its last one.
@@ -146,7 +148,8 @@ package struct FunctionPool {
         guard let ended = running.removeValue(forKey: id) else { return [] }
         if let index = workers.firstIndex(where: { $0.id == ended.worker }) {
             workers[index].running -= 1
-            workers[index].load = workers[index].running == 0 ? 0 : workers[index].load - ended.weight
+            workers[index].load -= ended.weight
+            if workers[index].running == 0 { (workers[index].load, workers[index].idleSince) = (0, now) }
             switch ending {
             case .answered:
                 workers[index].hasAnswered = true
@@ -215,6 +218,7 @@ package struct FunctionPool {
             _ = queue.popFirst()
             workers[index].running += 1
             workers[index].load += next.weight
+            workers[index].idleSince = nil
             workers[index].served += 1
             if let maxRequests, workers[index].served >= maxRequests { workers[index].isRetired = true }
             running[next.id] = Running(worker: workers[index].id, weight: next.weight, granted: now)
@@ -248,7 +252,7 @@ package struct FunctionPool {
         guard count > 0 else { return }
         decisions.append(decision)
         for _ in 0..<count {
-            workers.append(Worker(id: WorkerID(number: nextWorker)))
+            workers.append(Worker(id: WorkerID(number: nextWorker), idleSince: now))
             nextWorker += 1
             actions.append(.start(workers[workers.count - 1].id))
         }
@@ -265,7 +269,10 @@ package struct FunctionPool {
             let decision = decide(at: now)
             var surplus = decision.inputs.workers - decision.target
             let before = actions.count
-            for index in workers.indices.reversed() where surplus > 0 && workers[index].isUsable && workers[index].running == 0 {
+            // A short rest between two requests makes no worker one too many.
+            let rest = decision.reason == .stable ? scaler.patience : .zero
+            for index in workers.indices.reversed() where surplus > 0 && workers[index].isUsable {
+                guard let idleSince = workers[index].idleSince, idleSince + rest <= now else { continue }
                 workers[index].isStopping = true
                 actions.append(.stop(workers[index].id))
                 surplus -= 1
