@@ -12,7 +12,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
         .package(url: "https://github.com/apple/swift-system", from: "1.6.4"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -102,7 +101,6 @@ room("Nginx", in: "Gateway", [mustache])
 room("Identity", in: "Gateway", ["HTTPClient", "Wire", .product(name: "JWTKit", package: "jwt-kit")])
 room("Front", in: "Gateway", [
     "FastCGI", "Supervisor", "Ledger", "HTTPClient", "Identity", "Wire", "SwiftletSystem", hummingbird, .product(name: "Crypto", package: "swift-crypto"),
-    .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ])
 program("swiftlet", at: "Runtime/CommandLine", [
@@ -134,11 +132,14 @@ for folder in names(in: "Functions") where holdsSwift("Functions/\(folder)") {
         exclude: names(in: "Functions/\(folder)").filter { !$0.hasSuffix(".swift") })
 }
 
+// What the benchmarks call.
+program("benchmark-hello", at: "Tests/Benchmarks/hello", ["FunctionKit"])
+
 // MARK: Tests: Tests/SomethingTests tests the room `Something`
 
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": [.product(name: "AsyncAlgorithms", package: "swift-async-algorithms"), .product(name: "NIOCore", package: "swift-nio")],
+    "Front": [.product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
     "Ledger": [sqlite],
     "Identity": [.product(name: "JWTKit", package: "jwt-kit")],
 ]

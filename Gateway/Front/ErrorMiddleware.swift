@@ -9,6 +9,8 @@ extension HTTPField.Name {
     static let invocationID = HTTPField.Name("x-swiftlet-invocation-id")!
     /// From a worker: its connection may stay open for the next request.
     static let keepConnection = HTTPField.Name("x-swiftlet-keep-connection")!
+    /// As OpenAI's API says it, and its clients prefer it.
+    static let retryAfterMilliseconds = HTTPField.Name("retry-after-ms")!
     static let accelBuffering = HTTPField.Name("x-accel-buffering")!
 }
 
@@ -34,6 +36,11 @@ struct ErrorMiddleware: RouterMiddleware {
         let body = (try? JSON.encode(error)) ?? []
         var headers: HTTPFields = [.contentType: "application/json"]
         if error.status == 401 { headers[.wwwAuthenticate] = "Bearer" }
+        if let wait = error.retryAfter {
+            let milliseconds = max(1, Int((wait / .milliseconds(1)).rounded(.up)))
+            headers[.retryAfter] = "\((milliseconds + 999) / 1000)"
+            headers[.retryAfterMilliseconds] = "\(milliseconds)"
+        }
         return Response(
             status: .init(integerLiteral: error.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
     }

@@ -1,4 +1,3 @@
-import AsyncAlgorithms
 import FastCGI
 import HTTPTypes
 import Hummingbird
@@ -13,11 +12,11 @@ import Wire
 struct FunctionCall: Sendable {
     let invocation: Invocation
     let function: FunctionRunner
+    let route: Route
+    let original: Request
     let request: FastCGIRequest
-    let body: RequestBody
-    let bodyLimit: Int
-    /// The response to HEAD names a length and has no body.
-    let isHead: Bool
+    /// The event loop of the client's connection.
+    let eventLoop: any EventLoop
     let logger: Logger
 
     /// What became of a call.
@@ -38,10 +37,13 @@ struct FunctionCall: Sendable {
     /// Carries the request to a worker and the response into `sink`. A failure is part of the outcome, so that it is settled too.
     func run(connections: WorkerConnections, into sink: ResponseSink) async -> Outcome {
         let progress = Progress()
+        let limit = TimeLimit(deadline: invocation.deadline, idle: function.manifest.limits.idleTimeout, on: eventLoop)
         do {
-            try await withDeadline(invocation.deadline) {
-                try await withWorker(connections, progress) { connection in
-                    try await exchange(over: connection, into: sink, progress)
+            try await limit.run {
+                let body = try await CallBody(
+                    of: original, limit: function.manifest.limits.body, mustBeWhole: route.isIdempotent)
+                try await withWorker(connections, body, progress, limit) { connection in
+                    try await exchange(body, over: connection, into: sink, progress, limit)
                 }
             }
         } catch {
@@ -60,32 +62,36 @@ struct FunctionCall: Sendable {
         return progress.value
     }
 
-    /// Hands `body` a connection to a worker. A worker that has just died may be granted once more; nothing was sent to it,
-    /// so the next one gets the request.
+    // MARK: Workers
+
+    /// Hands `exchange` a connection to a worker, and to another one if the first died and the request may be sent again.
     private func withWorker(
-        _ connections: WorkerConnections, _ progress: Progress, _ body: (FastCGIConnection) async throws -> Void
+        _ connections: WorkerConnections, _ body: CallBody, _ progress: Progress, _ limit: TimeLimit,
+        _ exchange: (FastCGIConnection) async throws -> Void
     ) async throws {
+        var hasRetried = false
         while true {
-            let lease = try await function.acquire(deadline: invocation.deadline)
+            let lease = try await function.acquire(key: invocation.caller.key, deadline: invocation.deadline)
             progress.update {
                 $0.queued += lease.waited
-                $0.isCold = lease.isCold
+                $0.isCold = $0.isCold || lease.isCold
             }
             let connection: FastCGIConnection
             do {
-                connection = try await connections.take(lease.socket)
+                connection = try await connections.take(lease.socket, on: eventLoop)
             } catch let error as FastCGIConnectionError where error.code == .connectFailed && !Task.isCancelled {
-                await function.releaseLost(lease)
+                await function.release(lease, .unusable)
                 continue
             } catch {
-                await function.release(lease, answered: false)
+                await function.release(lease, .unanswered)
                 throw error
             }
-            let result: Result<Void, any Error>
+            let failure: (any Error)?
             do {
-                result = .success(try await body(connection))
+                try await exchange(connection)
+                failure = nil
             } catch {
-                result = .failure(error)
+                failure = error
             }
             // The connection before the lease: who gets the lease next finds it, and never opens more than the worker serves.
             if keepsConnections || progress.value.keepsConnection {
@@ -93,8 +99,36 @@ struct FunctionCall: Sendable {
             } else {
                 connection.close()
             }
-            await function.release(lease, answered: progress.value.httpStatus != nil)
-            return try result.get()
+            let isAnswered = progress.value.httpStatus != nil
+            // Cut off, a worker still has the request: it may hang for good, and it is replaced in milliseconds.
+            await function.release(lease, limit.hasPassed ? .unusable : Self.ending(failure, isAnswered: isAnswered))
+            guard let failure else { return }
+            switch isAnswered || Task.isCancelled ? .never : Self.retry(after: failure, body) {
+            case .always: break
+            case .onceIfIdempotent where route.isIdempotent && !hasRetried: hasRetried = true
+            default: throw failure
+            }
+            logger.notice("\(function.manifest.name) gets a request again: \(failure)")
+        }
+    }
+
+    private enum Retry { case always, onceIfIdempotent, never }
+
+    /// Whether a request that failed without an answer may be sent to another worker.
+    private static func retry(after failure: any Error, _ body: CallBody) -> Retry {
+        guard let error = failure as? FastCGIConnectionError else { return .never }
+        return switch (error.code, body) {
+        // The worker has not seen the request, so nothing of a streamed body is gone either.
+        case (.notUsable, .whole): .always
+        case (.refused, .whole), (.noResponse, .whole), (.malformedResponse, .whole): .onceIfIdempotent
+        default: .never
+        }
+    }
+
+    private static func ending(_ failure: (any Error)?, isAnswered: Bool) -> FunctionPool.Ending {
+        switch failure {
+        case let error as FastCGIConnectionError where [.notUsable, .malformedResponse].contains(error.code): .unusable
+        default: isAnswered ? .answered : .unanswered
         }
     }
 
@@ -102,37 +136,55 @@ struct FunctionCall: Sendable {
     /// than it serves requests, and an idle one would keep others waiting; workers built with FunctionKit say that they do not.
     private var keepsConnections: Bool { function.manifest.scale.concurrency == 1 }
 
-    private func exchange(over connection: FastCGIConnection, into sink: ResponseSink, _ progress: Progress) async throws {
-        let logger = logger
-        try await connection.execute(
-            request, body: LimitedBody(base: body, limit: bodyLimit),
-            standardError: { text in logger.warning("\(String(buffer: text))") }
-        ) { response in
-            let head = Self.head(of: response)
-            progress.update {
-                $0.httpStatus = response.status.code
-                $0.status = response.status.code >= 400 ? .failed : .succeeded
-                $0.keepsConnection = response.headers[.keepConnection] == "yes"
-                $0.isEventStream = head.headerFields[.contentType]?.hasPrefix("text/event-stream") == true
-            }
-            await sink.begin(head, progress.value.headers)
+    // MARK: Exchange
 
-            var missing = head.headerFields[.contentLength].flatMap(Int.init)
-            for try await piece in response.body {
-                progress.update { $0.timeToFirstByte = $0.timeToFirstByte ?? invocation.started.duration(to: .now) }
-                if let left = missing {
-                    guard piece.readableBytes <= left else { throw APIError.badGateway("The function sent more than its Content-Length.") }
-                    missing = left - piece.readableBytes
-                }
-                if missing == 0 {
-                    progress.update { $0.lastPiece = piece }
-                } else {
-                    await sink.send(piece)
-                }
+    private func exchange(
+        _ body: CallBody, over connection: FastCGIConnection, into sink: ResponseSink, _ progress: Progress, _ limit: TimeLimit
+    ) async throws {
+        let logger = logger
+        let log = { @Sendable (text: ByteBuffer) in logger.warning("\(String(buffer: text))") }
+        let consume = { (response: FastCGIResponse) in try await pass(response, into: sink, progress, limit) }
+        limit.beginWait()
+        defer { limit.endWait() }
+        switch body {
+        case .whole(let bytes):
+            try await connection.execute(request.with(contentLength: bytes.readableBytes), body: bytes, standardError: log, consume)
+        case .streamed(let pieces):
+            try await connection.execute(request, body: pieces, standardError: log, consume)
+        }
+    }
+
+    private func pass(_ response: FastCGIResponse, into sink: ResponseSink, _ progress: Progress, _ limit: TimeLimit) async throws {
+        limit.endWait()
+        let head = Self.head(of: response)
+        progress.update {
+            $0.httpStatus = response.status.code
+            $0.status = response.status.code >= 400 ? .failed : .succeeded
+            $0.keepsConnection = response.headers[.keepConnection] == "yes"
+            $0.isEventStream = head.headerFields[.contentType]?.hasPrefix("text/event-stream") == true
+        }
+        await sink.begin(head, progress.value.headers)
+
+        var missing = head.headerFields[.contentLength].flatMap(Int.init)
+        var pieces = response.body.makeAsyncIterator()
+        while true {
+            limit.beginWait()
+            guard let piece = try await pieces.next() else { break }
+            limit.endWait()
+            progress.update { $0.timeToFirstByte = $0.timeToFirstByte ?? invocation.started.duration(to: .now) }
+            if let left = missing {
+                guard piece.readableBytes <= left else { throw APIError.badGateway("The function sent more than its Content-Length.") }
+                missing = left - piece.readableBytes
             }
-            if let missing, missing > 0, !isHead {
-                throw APIError.badGateway("The function ended \(missing) bytes before its Content-Length.")
+            if missing == 0 {
+                progress.update { $0.lastPiece = piece }
+            } else {
+                await sink.send(piece)
             }
+        }
+        // The response to HEAD names a length and has no body.
+        if let missing, missing > 0, original.method != .head {
+            throw APIError.badGateway("The function ended \(missing) bytes before its Content-Length.")
         }
     }
 
@@ -149,6 +201,8 @@ struct FunctionCall: Sendable {
     private static func clientError(_ error: any Error, function: FunctionManifest) -> APIError {
         switch error {
         case let error as APIError: error
+        case let passed as DeadlinePassed where passed.limit == .idle:
+            .timeout("The function '\(function.name)' sent nothing for \(function.limits.idleTimeout ?? .zero).")
         case is DeadlinePassed: .timeout("The function '\(function.name)' did not finish within \(function.limits.timeout).")
         case is FastCGIConnectionError: .badGateway("The function '\(function.name)' ended before its response was complete.")
         default: .internalError

@@ -1,4 +1,3 @@
-import AsyncAlgorithms
 import FastCGI
 import HTTPTypes
 import Hummingbird
@@ -23,24 +22,25 @@ struct FunctionInvoker: Sendable {
 
         let invocation = try Invocation(
             id: context.invocationID, caller: caller, function: function.manifest, version: function.version, route: route, tokens: tokens)
-        var body = request.body
+        var request = request
         var idempotent: IdempotentRequest?
         if caller.parent == nil, let token = try IdempotencyKey.token(of: request) {
-            let whole = try await LimitedBody(base: body, limit: limit).collect(upTo: limit)
-            body = RequestBody(buffer: whole)
+            let whole = try await LimitedBody(base: request.body, limit: limit).collect(upTo: limit)
+            request.body = RequestBody(buffer: whole)
             let fingerprint = IdempotencyKey.fingerprint(of: request, body: whole)
             let claimed = IdempotentRequest(key: caller.key, token: token, fingerprint: fingerprint, invocation: invocation.id)
             if let response = try IdempotencyKey.response(to: await ledger.claim(claimed)) { return response }
             idempotent = claimed
         }
         let call = FunctionCall(
-            invocation: invocation, function: function,
+            invocation: invocation, function: function, route: route, original: request,
             request: FastCGIRequest(
                 request, parameters: context.parameters, function: function, route: route, invocation: invocation),
-            body: body, bodyLimit: limit,
-            isHead: request.method == .head, logger: context.logger)
+            eventLoop: context.channel.eventLoop, logger: context.logger)
         let admitted = idempotent
-        let relay = Relay { parts in await run(call, for: caller, idempotent: admitted, into: parts) }
+        let relay = Relay(on: EventLoopExecutor.of(context.channel.eventLoop)) { parts in
+            await run(call, for: caller, idempotent: admitted, into: parts)
+        }
         context.channel.closeFuture.whenComplete { [weak relay] _ in relay?.cancel() }
 
         let head = try await relay.head()
@@ -91,7 +91,9 @@ struct FunctionInvoker: Sendable {
         var headers = HTTPFields()
         do {
             let record = try await bill.settle(answering: answering)
-            ticket?.end(tokens: record.usage.totalTokens)
+            let tokens = record.usage.totalTokens
+            ticket?.end(tokens: tokens)
+            if tokens > 0 { await call.function.record(tokens: tokens, key: record.key) }
             headers = record.headers
         } catch {
             ticket?.end(tokens: 0)

@@ -27,7 +27,7 @@ package struct Gateway: Sendable {
     package init(
         state: StateDirectory, programs: Programs, settings: Settings, ledger: Ledger, tokens: TokenKey, logger: Logger
     ) {
-        let connections = WorkerConnections(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
+        let connections = WorkerConnections(logger: logger)
         let supervisor = Supervisor(
             state: state, programs: programs, reservedRoutes: SystemRoutes.all, logger: logger,
             closeConnections: { connections.forget($0) })

@@ -1,6 +1,6 @@
-import AsyncAlgorithms
 import HTTPTypes
 import NIOCore
+import Synchronization
 
 /// Carries a response from the task that runs an invocation to the connection that answers the client, at the client's pace.
 ///
@@ -12,15 +12,15 @@ package final class Relay: Sendable {
         case body(ByteBuffer)
     }
 
-    package typealias Parts = AsyncThrowingChannel<Part, any Error>
-
     private let parts = Parts()
     private let task: Task<Void, Never>
 
-    /// - Parameter run: sends the parts in order, then finishes or fails them.
-    package init(_ run: @escaping @Sendable (Parts) async -> Void) {
+    /// - Parameters:
+    ///   - executor: where the invocation runs: best on its connection's event loop.
+    ///   - run: sends the parts in order, then finishes or fails them.
+    package init(on executor: (any TaskExecutor)? = nil, _ run: @escaping @Sendable (Parts) async -> Void) {
         let parts = parts
-        task = Task { await run(parts) }
+        task = Task(executorPreference: executor) { await run(parts) }
     }
 
     deinit { task.cancel() }
@@ -30,20 +30,104 @@ package final class Relay: Sendable {
     /// Waits for the response's head.
     /// - Throws: what the invocation failed with before it answered.
     package func head() async throws -> HTTPResponse {
-        try await withTaskCancellationHandler {
-            var iterator = parts.makeAsyncIterator()
-            guard case .head(let head) = try await iterator.next() else { throw CancellationError() }
-            return head
-        } onCancel: {
-            task.cancel()
-        }
+        guard case .head(let head) = try await next() else { throw CancellationError() }
+        return head
     }
 
     /// Hands every piece of the body to `write`, then returns.
     /// - Throws: what the invocation failed with in mid-response, or what `write` throws.
     package func body(_ write: (ByteBuffer) async throws -> Void) async throws {
-        for try await part in parts {
+        while let part = try await next() {
             if case .body(let buffer) = part { try await write(buffer) }
+        }
+    }
+
+    private func next() async throws -> Part? {
+        try await withTaskCancellationHandler {
+            try await parts.next()
+        } onCancel: {
+            task.cancel()
+        }
+    }
+}
+
+extension Relay {
+    /// The parts on their way: one task sends, one takes, and a few may wait in between.
+    package final class Parts: Sendable {
+        /// Parts that wait before the sender has to. A piece of a body is at most 64 KiB.
+        package static let capacity = 4
+
+        private struct State {
+            var waiting: [Part] = []
+            var end: Result<Part?, any Error>?
+            var sender: CheckedContinuation<Void, Never>?
+            var taker: CheckedContinuation<Part?, any Error>?
+            var isSenderCancelled = false
+        }
+
+        private let state = Mutex(State())
+
+        /// Waits while too many parts do, unless the sending task is cancelled.
+        package func send(_ part: Part) async {
+            let mustWait = state.withLock { state in
+                if let taker = state.taker {
+                    state.taker = nil
+                    taker.resume(returning: part)
+                    return false
+                }
+                state.waiting.append(part)
+                return state.waiting.count > Self.capacity
+            }
+            if mustWait { await waitForRoom() }
+        }
+
+        private func waitForRoom() async {
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    let goesOn = state.withLock { state in
+                        if state.isSenderCancelled || state.waiting.count <= Self.capacity { return true }
+                        state.sender = continuation
+                        return false
+                    }
+                    if goesOn { continuation.resume() }
+                }
+            } onCancel: {
+                let sender = state.withLock { state in
+                    state.isSenderCancelled = true
+                    defer { state.sender = nil }
+                    return state.sender
+                }
+                sender?.resume()
+            }
+        }
+
+        package func finish() { end(.success(nil)) }
+        package func fail(_ error: any Error) { end(.failure(error)) }
+
+        private func end(_ end: Result<Part?, any Error>) {
+            let taker = state.withLock { state in
+                state.end = state.end ?? end
+                defer { state.taker = nil }
+                return state.taker
+            }
+            taker?.resume(with: end)
+        }
+
+        /// The next part; `nil` or an error after the last one.
+        fileprivate func next() async throws -> Part? {
+            try await withCheckedThrowingContinuation { continuation in
+                let (result, sender) = state.withLock { state -> (Result<Part?, any Error>?, CheckedContinuation<Void, Never>?) in
+                    guard !state.waiting.isEmpty else {
+                        if state.end == nil { state.taker = continuation }
+                        return (state.end, nil)
+                    }
+                    let part = state.waiting.removeFirst()
+                    defer { state.sender = nil }
+                    return (.success(part), state.sender)
+                }
+                sender?.resume()
+                if let result { continuation.resume(with: result) }
+            }
         }
     }
 }

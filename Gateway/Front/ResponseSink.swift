@@ -1,4 +1,3 @@
-import AsyncAlgorithms
 import HTTPTypes
 import NIOCore
 import Synchronization

@@ -6,22 +6,21 @@ import Synchronization
 /// Open connections to workers that no request uses, by the worker's socket.
 final class WorkerConnections: Sendable {
     private let idle = Mutex<[String: [FastCGIConnection]]>([:])
-    private let eventLoopGroup: any EventLoopGroup
     private let logger: Logger
 
-    init(eventLoopGroup: any EventLoopGroup, logger: Logger) {
-        self.eventLoopGroup = eventLoopGroup
+    init(logger: Logger) {
         self.logger = logger
     }
 
     /// A connection to the worker at `socket`: one that is open already, or a new one.
-    func take(_ socket: String) async throws -> FastCGIConnection {
-        while let connection = idle.withLock({ $0[socket]?.popLast() }) {
+    /// - Parameter eventLoop: where its user runs. A connection on the same one needs no other thread.
+    func take(_ socket: String, on eventLoop: any EventLoop) async throws -> FastCGIConnection {
+        while let connection = idle.withLock({ $0[socket]?.takeLast(on: eventLoop) }) {
             if connection.isReusable { return connection }
             connection.close()
         }
         return try await FastCGIConnection.connect(
-            unixSocketPath: socket, eventLoopGroup: eventLoopGroup, timeout: .seconds(5), logger: logger)
+            unixSocketPath: socket, eventLoopGroup: eventLoop, timeout: .seconds(5), logger: logger)
     }
 
     /// Keeps `connection` for the next request, or closes it if it cannot serve another.
@@ -34,5 +33,12 @@ final class WorkerConnections: Sendable {
     func forget(_ socket: String) {
         let connections = idle.withLock { $0.removeValue(forKey: socket) ?? [] }
         for connection in connections { connection.close() }
+    }
+}
+
+extension [FastCGIConnection] {
+    fileprivate mutating func takeLast(on eventLoop: any EventLoop) -> FastCGIConnection? {
+        guard let index = lastIndex(where: { $0.eventLoop === eventLoop }) ?? indices.last else { return nil }
+        return remove(at: index)
     }
 }

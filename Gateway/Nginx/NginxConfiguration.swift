@@ -13,6 +13,13 @@ package struct NginxConfiguration: Sendable {
     /// The user that nginx's workers run as, where nginx is started by root.
     package var user: String?
 
+    /// Files that one nginx worker may have open, connections included.
+    package var files = 20_000
+    /// Connections of one nginx worker.
+    private var connections: Int { max(64, min(8192, files - 64)) }
+    /// Requests at once, over all workers. One of them may get all, and a request takes two connections: a client's and the gateway's.
+    private var requests: Int { min(3000, (connections - 32) / 2) }
+
     package init(port: UInt16, gateway: String, largestBody: Int, folder: String? = nil, user: String? = nil) {
         self.port = port
         self.gateway = gateway
@@ -28,6 +35,10 @@ package struct NginxConfiguration: Sendable {
             "port": "\(port)",
             "gateway": Self.quoted(gateway),
             "largest_body": "\(largestBody)",
+            "files": "\(files)",
+            "connections": "\(connections)",
+            "requests": "\(requests)",
+            "too_many": Self.error("The server has as many requests as it takes. Try again in a moment.", code: "rate_limit_exceeded", type: "rate_limit_error"),
             "too_large": Self.error("The request body is larger than the \(largestBody) bytes that any function takes.", code: "request_too_large"),
             "bad_gateway": Self.error("The response ended early: the server or the function failed.", code: "bad_gateway", type: "server_error"),
             "unavailable": Self.error("The server is not running at the moment. Try again shortly.", code: "unavailable", type: "server_error"),

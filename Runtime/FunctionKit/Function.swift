@@ -15,7 +15,8 @@
 ///
 /// What is thrown before the first write becomes an error response: an ``APIError`` as it is, anything else as status 500 with
 /// the cause in the log. Thrown later, it ends the response as failed; thrown after ``ResponseWriter/finish()``, it is only logged.
-/// The handler's task is cancelled when the client hangs up and at the deadline.
+/// The handler's task is cancelled when the client hangs up and at the deadline. It has the thread of its request to itself, so it
+/// may block; what happens meanwhile is noticed at its next `await`.
 public protocol Function: Sendable {
     /// Runs once, before the first request. What it throws is printed and ends the process.
     init() async throws

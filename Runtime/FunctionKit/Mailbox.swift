@@ -1,5 +1,4 @@
 import Synchronization
-import SwiftletSystem
 
 /// Where a handler leaves what its response is to say, and the thread that speaks libfcgi for it finds it.
 ///
@@ -21,10 +20,9 @@ final class Mailbox: Sendable {
     }
 
     private let state = Mutex(State())
-    private let event: Event
+    private let thread: RequestThread
 
-    /// - Parameter event: what the thread waits for.
-    init(waking event: Event) { self.event = event }
+    init(waking thread: RequestThread) { self.thread = thread }
 
     func begin(_ head: ResponseState.Head) throws { try state.withLock { try $0.response.begin(head) } }
 
@@ -41,7 +39,7 @@ final class Mailbox: Sendable {
                 }
             }
             switch isPosted {
-            case .success(true): event.signal()
+            case .success(true): thread.wake()
             case .success(false): answer.resume()
             case .failure(let error): answer.resume(throwing: error)
             }
@@ -50,7 +48,7 @@ final class Mailbox: Sendable {
 
     func handlerReturned() {
         state.withLock { $0.letters.append(.handlerReturned) }
-        event.signal()
+        thread.wake()
     }
 
     // MARK: On the thread

@@ -4,11 +4,12 @@ import SwiftletSystem
 
 /// One thread's share of the work: connection after connection, and on each, request after request.
 ///
-/// Everything libfcgi does for a request happens on this thread. The handler runs on Swift's pool; this thread meanwhile
-/// waits for what the handler writes, for the client's hang-up and for the deadline.
+/// Everything for a request happens on this thread: libfcgi's work and, between its waits, the handler's. While the handler waits,
+/// this thread waits for what it needs, for the client's hang-up and for the deadline.
 final class RequestLoop {
     private let server: Server
     private let event = Event()
+    private let thread: RequestThread
     /// At an address of its own, because libfcgi's streams point to it.
     private let fcgi = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
     /// The request can still be answered.
@@ -16,6 +17,7 @@ final class RequestLoop {
 
     init(_ server: Server) {
         self.server = server
+        thread = RequestThread(waking: event)
         FCGX_InitRequest(fcgi, 0, 0)
     }
 
@@ -83,16 +85,18 @@ final class RequestLoop {
     // MARK: One request
 
     private func handle(_ request: Request, _ invocation: Invocation) {
-        let mailbox = Mailbox(waking: event)
+        let mailbox = Mailbox(waking: thread)
         let context = Context(invocation, server: server)
         let response = ResponseWriter(mailbox)
         let handler = server.handler
-        let task = Task {
+        let task = Task(executorPreference: thread) {
             await response.run(logger: context.logger) { try await handler(request, response, context) }
         }
         isOpen = true
         var isReading = true
+        _ = thread.run()
         while carryOut(mailbox.take(), mailbox, task) {
+            if thread.run() { continue }
             let news = waitForNews(
                 on: isOpen ? fcgi.pointee.ipcFd : -1, reading: isReading, or: event, timeout: isOpen ? context.remaining : nil)
             if news.isSignalled { event.reset() }

@@ -11,8 +11,13 @@ public struct APIError: Error, Hashable, Sendable {
     public var parameter: String?
     /// A word for programs, for example `model_not_found`.
     public var code: String?
+    /// When the same request can succeed: `retry-after` and `retry-after-ms`, which are no part of the object.
+    public var retryAfter: Duration?
 
-    public init(status: Int, message: String, type: String, parameter: String? = nil, code: String? = nil) {
+    public init(
+        status: Int, message: String, type: String, parameter: String? = nil, code: String? = nil, retryAfter: Duration? = nil
+    ) {
+        self.retryAfter = retryAfter
         self.status = status
         self.message = message
         self.type = type
@@ -89,6 +94,11 @@ extension APIError {
 
     public static func badGateway(_ message: String) -> APIError {
         APIError(status: 502, message: message, type: "server_error", code: "bad_gateway")
+    }
+
+    /// Too much is asked for at the moment, and this is when to ask again.
+    public static func busy(_ message: String, retryAfter: Duration) -> APIError {
+        APIError(status: 429, message: message, type: "rate_limit_error", code: "rate_limit_exceeded", retryAfter: retryAfter)
     }
 
     public static func overloaded(_ message: String) -> APIError {

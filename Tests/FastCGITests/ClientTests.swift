@@ -91,6 +91,40 @@ private let success = bytes(3, [0, 0, 0, 0, 0, 0, 0, 0])
         }
     }
 
+    /// A whole body goes out with its request; one that is not as long as was said never does.
+    @Test func aWholeBodyIsSentAtOnce() async throws {
+        try await withScript { inbound, outbound in
+            guard let asked = try await inbound.next() else { return }
+            let ending = ByteBuffer(bytes: bytes(5, Array("body".utf8), padding: 4) + bytes(5))
+            let text = asked.readableBytesView.suffix(ending.readableBytes) == ending.readableBytesView ? "whole" : "cut"
+            try await outbound.write(ByteBuffer(bytes: head + bytes(6, Array(text.utf8)) + success))
+        } _: { path in
+            let request = FastCGIRequest(.post, "/").with(contentLength: 4)
+            let connection = try await connect(path)
+            try await expectError(.bodyLengthMismatch) {
+                try await connection.execute(request, body: ByteBuffer(string: "longer")) { _ in }
+            }
+            let text = try await connection.execute(request, body: ByteBuffer(string: "body")) { try await $0.collect().text }
+            #expect(text == "whole")
+        }
+    }
+
+    /// The worker that closed before it was asked has not seen the request, so that another may have it.
+    @Test func aRequestToAClosedConnectionWasNotSeen() async throws {
+        for _ in 0..<100 {
+            try await withScript { _, _ in } _: { path in
+                let connection = try await connect(path)
+                do {
+                    _ = try await connection.execute(FastCGIRequest(.get, "/")) { _ in }
+                    Issue.record("a closed connection has answered")
+                } catch let error as FastCGIConnectionError {
+                    // Whichever side was first: either nothing was taken, or the worker left without a word.
+                    #expect(error.code == .notUsable || error.code == .noResponse)
+                }
+            }
+        }
+    }
+
     @Test func anUnaskedWordFromTheWorkerEndsTheConnection() async throws {
         try await withScript { inbound, outbound in
             _ = try await inbound.next()

@@ -1,4 +1,5 @@
 import FastCGI
+import Foundation
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
@@ -7,6 +8,9 @@ import Testing
 /// Mutated streams of records. What is checked: nothing crashes, nothing is kept beyond the limits, and no more comes out
 /// than went in.
 @Suite struct FuzzTests {
+    /// Streams for each side; `SWIFTLET_FUZZ_STREAMS` asks for more.
+    private static let streams = ProcessInfo.processInfo.environment["SWIFTLET_FUZZ_STREAMS"].flatMap(Int.init) ?? 100_000
+
     @Test func aResponderSurvivesMutatedRequests() throws {
         let recorded = try fixture("nginx-post.bin")
         let seeds = [
@@ -17,7 +21,7 @@ import Testing
         var outcomes = (served: 0, refused: 0)
         var limits = FastCGIResponderState.Limits()
         limits.parameterBytes = 2048
-        for _ in 0..<100_000 {
+        for _ in 0..<Self.streams {
             let wire = Self.mutate(seeds, with: &generator)
             var state = FastCGIResponderState(limits: limits)
             let processor = NIOSingleStepByteToMessageProcessor(FastCGIRecordDecoder())
@@ -53,7 +57,7 @@ import Testing
         ]
         var generator = SeededGenerator(state: 2)
         var outcomes = (heads: 0, ends: 0, refused: 0)
-        for _ in 0..<100_000 {
+        for _ in 0..<Self.streams {
             let wire = Self.mutate(seeds, with: &generator)
             var state = FastCGIRequesterState()
             _ = state.begin(FastCGIRequest(parameters: [("CONTENT_LENGTH", "0")]))

@@ -36,6 +36,12 @@ private let success = bytes(3, [0, 0, 0, 0, 0, 0, 0, 0])
         ])
         let second = state.begin(FastCGIRequest(parameters: []))
         #expect(second == nil)
+        // With its body, the request is whole: nothing is sent later, and the connection is in step at the response's end.
+        var whole = FastCGIRequesterState()
+        let kinds = whole.begin(FastCGIRequest(parameters: []), body: ByteBuffer(string: "x"))?.map(\.kind)
+        #expect(kinds == [.beginRequest, .parameters, .standardInput, .standardInput])
+        let more = whole.send(ByteBuffer(string: "y"))
+        #expect(more == nil)
         let input = ["x", "", "y"].map { state.send(ByteBuffer(string: $0)) }
         #expect(input == [
             FastCGIRecord(.standardInput, requestID: 1, content: ByteBuffer(string: "x")), FastCGIRecord(.standardInput, requestID: 1), nil,

@@ -1,7 +1,7 @@
-import AsyncAlgorithms
 import Front
 import HTTPTypes
 import NIOCore
+import NIOPosix
 import Synchronization
 import Testing
 import Wire
@@ -50,7 +50,7 @@ import Wire
         var taken = 0
         try await relay.body { _ in
             taken += 1
-            #expect(sent.withLock { $0 } <= taken)
+            #expect(sent.withLock { $0 } <= taken + Relay.Parts.capacity + 1)
         }
         #expect(taken == 100)
     }
@@ -59,7 +59,7 @@ import Wire
         let (cancelled, signal) = AsyncStream.makeStream(of: Bool.self)
         var relay: Relay? = Relay { parts in
             await parts.send(.head(HTTPResponse(status: .ok)))
-            await parts.send(.body(ByteBuffer(string: "nobody reads this")))
+            while !Task.isCancelled { await parts.send(.body(ByteBuffer(string: "nobody reads this"))) }
             signal.yield(Task.isCancelled)
             signal.finish()
         }
@@ -89,13 +89,43 @@ import Wire
         }
     }
 
+    private let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+
     @Test func theDeadlineCancelsWhatRuns() async {
-        await #expect(throws: DeadlinePassed.self) {
-            try await withDeadline(.now) { try await Task.sleep(for: .seconds(3600)) }
+        let limit = TimeLimit(deadline: .now + .milliseconds(10), on: eventLoop)
+        await #expect(throws: DeadlinePassed(limit: .total)) { try await limit.run { try await Task.sleep(for: .seconds(3600)) } }
+        #expect(limit.hasPassed)
+    }
+
+    @Test func aWaitThatIsTooLongIsCutOff() async {
+        let limit = TimeLimit(deadline: .now + .seconds(3600), idle: .milliseconds(20), on: eventLoop)
+        await #expect(throws: DeadlinePassed(limit: .idle)) {
+            try await limit.run {
+                limit.beginWait()
+                try await Task.sleep(for: .seconds(3600))
+            }
         }
     }
 
+    /// Only waits count: work that goes on, or that waits for its client, may take as long as the deadline allows.
     @Test func whatEndsInTimeIsNotDisturbed() async throws {
-        try await withDeadline(.now + .seconds(3600)) {}
+        let limit = TimeLimit(deadline: .now + .seconds(3600), idle: .milliseconds(20), on: eventLoop)
+        try await limit.run {
+            for _ in 0..<4 {
+                limit.beginWait()
+                try await Task.sleep(for: .milliseconds(5))
+                limit.endWait()
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        #expect(!limit.hasPassed)
+    }
+
+    @Test func whoeverCancelsTheCallerCancelsTheWork() async {
+        let limit = TimeLimit(deadline: .now + .seconds(3600), on: eventLoop)
+        let caller = Task { try await limit.run { try await Task.sleep(for: .seconds(3600)) } }
+        caller.cancel()
+        await #expect(throws: CancellationError.self) { try await caller.value }
+        #expect(!limit.hasPassed)
     }
 }

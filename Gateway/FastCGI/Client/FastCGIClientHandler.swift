@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import NIOCore
 
@@ -36,15 +37,22 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
 
     // MARK: Requests, on the event loop
 
-    func begin(_ request: FastCGIRequest, standardError: @escaping @Sendable (ByteBuffer) -> Void) throws -> Exchange {
-        guard let context, let records = state.begin(request) else {
+    /// - Parameter body: all of it; `nil` if it is written later.
+    func begin(_ request: FastCGIRequest, body content: ByteBuffer?, standardError: @escaping @Sendable (ByteBuffer) -> Void) throws -> Exchange {
+        guard let context, let records = state.begin(request, body: content) else {
             throw FastCGIConnectionError(.notUsable, "the connection to the worker is closed or in use")
         }
         isReusable.value = false
         let head = context.eventLoop.makePromise(of: CGIResponseHead.self)
         let body = FastCGIResponse.Body.make(handler: NIOLoopBound(self, eventLoop: context.eventLoop))
         pending = Pending(head: head, body: body.source, standardError: standardError)
-        for record in records { context.write(wrapOutboundOut(record), promise: nil) }
+        // EPIPE: the worker had closed before the first byte was taken, so it has not seen the request.
+        let begun = context.eventLoop.makePromise(of: Void.self)
+        begun.futureResult.assumeIsolated().whenFailure { error in
+            guard (error as? IOError)?.errnoCode == EPIPE else { return }
+            self.finish(FastCGIConnectionError(.notUsable, "the worker had closed the connection", cause: error))
+        }
+        for (index, record) in records.enumerated() { context.write(wrapOutboundOut(record), promise: index == 0 ? begun : nil) }
         context.flush()
         setPaused(false)
         return Exchange(head: head.futureResult, body: body.sequence)

@@ -63,44 +63,92 @@ package final class FastCGIConnection: Sendable {
         channel.close(promise: nil)
     }
 
-    /// Sends a request and hands its response to `consume` as soon as the head has arrived, while the body is still sent:
-    /// a worker may respond before it has read everything.
+    /// The event loop that the connection's input and output are on.
+    package var eventLoop: any EventLoop { channel.eventLoop }
+
+    /// Sends a request with all of its body and hands its response to `consume` as soon as the head has arrived.
     ///
     /// When `consume` returns or throws before the response's end, the connection is closed. Cancelling the task closes
     /// it at once; the worker sees that as the client's hang-up.
     ///
     /// - Parameters:
+    ///   - request: CONTENT_LENGTH must be the length of `body`.
+    ///   - standardError: what the worker writes to FCGI_STDERR; called on an event loop, so it must not block.
+    /// - Throws: ``FastCGIConnectionError``; `CancellationError`; what `consume` throws.
+    package func execute<Value>(
+        _ request: FastCGIRequest, body: ByteBuffer = ByteBuffer(), standardError: @escaping @Sendable (ByteBuffer) -> Void = { _ in },
+        isolation: isolated (any Actor)? = #isolation, _ consume: (FastCGIResponse) async throws -> Value
+    ) async throws -> Value {
+        guard request.contentLength == body.readableBytes else {
+            throw FastCGIConnectionError(
+                .bodyLengthMismatch, "the request's body has \(body.readableBytes) bytes, and CONTENT_LENGTH says otherwise")
+        }
+        let exchange = try await begin(request, body: body, standardError: standardError)
+        return try await withTaskCancellationHandler {
+            let result = await response(of: exchange, consume)
+            await end()
+            return try result.get()
+        } onCancel: {
+            close()
+        }
+    }
+
+    /// Sends a request and hands its response to `consume` as soon as the head has arrived, while the body is still sent:
+    /// a worker may respond before it has read everything.
+    ///
+    /// - Parameters:
     ///   - body: must heed cancellation, because a worker that does not want the whole body ends the request without it.
     ///     What it throws, `execute` throws. If CONTENT_LENGTH is given, it must have that many bytes.
-    ///   - standardError: what the worker writes to FCGI_STDERR; called on an event loop, so it must not block.
     /// - Throws: ``FastCGIConnectionError``; `CancellationError`; what `body` and `consume` throw.
     package func execute<Body: AsyncSequence & Sendable, Value>(
         _ request: FastCGIRequest, body: Body, standardError: @escaping @Sendable (ByteBuffer) -> Void = { _ in },
         isolation: isolated (any Actor)? = #isolation, _ consume: (FastCGIResponse) async throws -> Value
     ) async throws -> Value where Body.Element == ByteBuffer {
-        let handler = handler
-        let exchange = try await channel.eventLoop.submit { try handler.value.begin(request, standardError: standardError) }.get()
+        let exchange = try await begin(request, body: nil, standardError: standardError)
         return try await withTaskCancellationHandler {
             try await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.send(body, length: request.contentLength) }
-                let result: Result<Value, any Error>
-                do {
-                    let head = try await exchange.head.get()
-                    result = .success(
-                        try await consume(FastCGIResponse(status: head.status, headers: head.headers, body: exchange.body)))
-                } catch where Task.isCancelled {
-                    result = .failure(CancellationError())
-                } catch {
-                    result = .failure(error)
-                }
+                let result = await response(of: exchange, consume)
                 // First the connection, because a write that waits for the worker ends only with it.
-                channel.eventLoop.execute { handler.value.end() }
+                await end()
                 group.cancelAll()
                 await group.waitForAll()
                 return result
             }.get()
         } onCancel: {
             close()
+        }
+    }
+
+    private func begin(
+        _ request: FastCGIRequest, body: ByteBuffer?, standardError: @escaping @Sendable (ByteBuffer) -> Void
+    ) async throws -> FastCGIClientHandler.Exchange {
+        let handler = handler
+        if eventLoop.inEventLoop { return try handler.value.begin(request, body: body, standardError: standardError) }
+        return try await eventLoop.submit { try handler.value.begin(request, body: body, standardError: standardError) }.get()
+    }
+
+    private func response<Value>(
+        of exchange: FastCGIClientHandler.Exchange, isolation: isolated (any Actor)? = #isolation,
+        _ consume: (FastCGIResponse) async throws -> Value
+    ) async -> Result<Value, any Error> {
+        do {
+            let head = try await exchange.head.get()
+            return .success(try await consume(FastCGIResponse(status: head.status, headers: head.headers, body: exchange.body)))
+        } catch where Task.isCancelled {
+            return .failure(CancellationError())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// The caller needs no more of the response. Returns when that is done: the next request may begin right after.
+    private func end() async {
+        let handler = handler
+        if eventLoop.inEventLoop {
+            handler.value.end()
+        } else {
+            try? await eventLoop.submit { handler.value.end() }.get()
         }
     }
 

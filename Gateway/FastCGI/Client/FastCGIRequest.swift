@@ -8,6 +8,15 @@ package struct FastCGIRequest: Sendable {
         self.parameters = parameters
     }
 
+    /// The same request with CONTENT_LENGTH stated.
+    package func with(contentLength: Int) -> FastCGIRequest {
+        if self.contentLength == contentLength { return self }
+        var request = self
+        request.parameters.removeAll { $0.name == "CONTENT_LENGTH" }
+        request.parameters.append(("CONTENT_LENGTH", "\(contentLength)"))
+        return request
+    }
+
     /// CONTENT_LENGTH, if it is stated.
     var contentLength: Int? {
         parameters.last { $0.name == "CONTENT_LENGTH" && !$0.value.isEmpty }.flatMap { HTTPRequest.contentLength($0.value) }
@@ -46,7 +55,7 @@ extension FastCGIRequest {
         var names: [String] = []
         var values: [String: String] = [:]
         for field in request.headerFields where Self.isForWorkers(field.name) {
-            let name = "HTTP_" + field.name.canonicalName.uppercased().replacing("-", with: "_")
+            let name = Self.parameterName(of: field.name)
             if let value = values[name] {
                 values[name] = value + (field.name == .cookie ? "; " : ", ") + field.value
             } else {
@@ -65,6 +74,19 @@ extension FastCGIRequest {
         !notForWorkers.contains(name) && !name.canonicalName.utf8.contains(UInt8(ascii: "_"))
     }
 
+    /// `accept-language` → `HTTP_ACCEPT_LANGUAGE`.
+    private static func parameterName(of field: HTTPField.Name) -> String {
+        var name: [UInt8] = Array("HTTP_".utf8)
+        for byte in field.canonicalName.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): name.append(byte - 32)
+            case UInt8(ascii: "-"): name.append(UInt8(ascii: "_"))
+            default: name.append(byte)
+            }
+        }
+        return String(decoding: name, as: UTF8.self)
+    }
+
     /// `[::1]:8080` → `[::1]` and `8080`.
     private static func split(authority: String) -> (name: String, port: String?) {
         guard let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") else { return (authority, nil) }
@@ -73,11 +95,12 @@ extension FastCGIRequest {
 
     /// CGI's paths are decoded. A path that would hold a NUL stays as it is: CGI programs take parameters as C strings.
     package static func percentDecoded(_ path: String) -> String {
+        guard path.utf8.contains(UInt8(ascii: "%")) else { return path }
         var bytes: [UInt8] = []
         var rest = path.utf8[...]
         while let byte = rest.popFirst() {
-            let digits = rest.prefix(2).compactMap { Character(UnicodeScalar($0)).hexDigitValue }
-            if byte == UInt8(ascii: "%"), digits.count == 2 {
+            let digits = byte == UInt8(ascii: "%") ? rest.prefix(2).compactMap { Character(UnicodeScalar($0)).hexDigitValue } : []
+            if digits.count == 2 {
                 if digits == [0, 0] { return path }
                 bytes.append(UInt8(digits[0] << 4 | digits[1]))
                 rest = rest.dropFirst(2)

@@ -39,16 +39,18 @@ package struct FastCGIRequesterState {
         if case .idle = phase { true } else { false }
     }
 
-    /// The records that begin a request (§5.1 and §5.2), all of it if CONTENT_LENGTH is 0. FCGI_KEEP_CONN is asked for.
-    /// `nil` when none can begin.
-    package mutating func begin(_ request: FastCGIRequest) -> [FastCGIRecord]? {
+    /// The records that begin a request (§5.1 and §5.2), all of it if `body` is given or CONTENT_LENGTH is 0.
+    /// FCGI_KEEP_CONN is asked for. `nil` when none can begin.
+    package mutating func begin(_ request: FastCGIRequest, body: ByteBuffer? = nil) -> [FastCGIRecord]? {
         guard isReusable else { return nil }
-        let hasBody = request.contentLength != 0
-        phase = .inRequest(.head(CGIResponseHeadParser()), sendsInput: hasBody)
+        let isWhole = body != nil || request.contentLength == 0
+        phase = .inRequest(.head(CGIResponseHeadParser()), sendsInput: !isWhole)
         let contents = FastCGIParameters.encode(request.parameters) + [ByteBuffer()]
-        return [FastCGIBeginRequest(keepsConnection: true).record(requestID: Self.requestID)]
-            + contents.map { FastCGIRecord(.parameters, requestID: Self.requestID, content: $0) }
-            + (hasBody ? [] : [FastCGIRecord(.standardInput, requestID: Self.requestID)])
+        var records = [FastCGIBeginRequest(keepsConnection: true).record(requestID: Self.requestID)]
+        records += contents.map { FastCGIRecord(.parameters, requestID: Self.requestID, content: $0) }
+        if let body, body.readableBytes > 0 { records.append(FastCGIRecord(.standardInput, requestID: Self.requestID, content: body)) }
+        if isWhole { records.append(FastCGIRecord(.standardInput, requestID: Self.requestID)) }
+        return records
     }
 
     /// The next part of FCGI_STDIN; an empty one ends it. `nil` once the request is over: §3.3 has the worker ignore more.

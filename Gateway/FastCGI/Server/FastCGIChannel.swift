@@ -46,7 +46,9 @@ package struct FastCGIChannel: HTTPChannelHandler {
     }
 
     package func handle(value connection: FastCGIServerConnection, logger: Logger) async {
-        await handleHTTP(asyncChannel: connection.take(), logger: logger)
+        await withTaskExecutorPreference(EventLoopExecutor.of(connection.channel.eventLoop)) {
+            await handleHTTP(asyncChannel: connection.take(), logger: logger)
+        }
     }
 }
 

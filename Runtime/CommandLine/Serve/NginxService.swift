@@ -33,12 +33,13 @@ struct NginxService: Service {
 
     /// The configuration that `serve` runs, or one for a system's own nginx.
     static func configuration(port: UInt16, state: StateDirectory, isOwn: Bool) throws -> String {
-        try NginxConfiguration(
+        var configuration = NginxConfiguration(
             port: port, gateway: Gateway.socket(in: state), largestBody: FunctionManifest.largestBody,
             folder: isOwn ? state.nginx : nil,
             // nginx's workers must reach a socket in a folder that is ours alone.
-            user: isOwn && geteuid() == 0 ? "root" : nil
-        ).text()
+            user: isOwn && geteuid() == 0 ? "root" : nil)
+        configuration.files = OpenFiles.raiseLimit()
+        return try configuration.text()
     }
 }
 

@@ -33,6 +33,7 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let logger = bootstrapLogging()
         if nginx { try Port.requireFree(port) }
+        OpenFiles.raiseLimit()
         let directory = state.directory
         let programs = try Programs()
         _ = try ModelCatalog(of: directory)

@@ -97,7 +97,14 @@ extension InvocationToken: Codable {
 extension Data {
     /// RFC 4648, section 5, without padding.
     fileprivate var base64URL: String {
-        String(base64EncodedString().prefix { $0 != "=" }).replacing("+", with: "-").replacing("/", with: "_")
+        let letters = base64EncodedData().prefix { $0 != UInt8(ascii: "=") }.map { letter in
+            switch letter {
+            case UInt8(ascii: "+"): UInt8(ascii: "-")
+            case UInt8(ascii: "/"): UInt8(ascii: "_")
+            default: letter
+            }
+        }
+        return String(decoding: letters, as: UTF8.self)
     }
 
     fileprivate init?(base64URL text: Substring) {

@@ -36,7 +36,7 @@ extension FunctionManifest {
             return route
         }
         guard !routes.isEmpty else { throw reader.failure("routes", "is missing: write for example 'routes: [POST /\(name)]'") }
-        if let twice = Dictionary(grouping: routes, by: \.self).first(where: { $0.value.count > 1 }) {
+        if let twice = Dictionary(grouping: routes, by: \.description).first(where: { $0.value.count > 1 }) {
             throw reader.failure("routes", "names \(twice.key) twice")
         }
         self.name = name
@@ -99,9 +99,12 @@ extension FunctionManifest.Scale {
 extension FunctionManifest.Limits {
     fileprivate init(_ reader: YAMLReader) throws {
         self.init()
-        try reader.allow("timeout", "body", "memory")
+        try reader.allow("timeout", "idle_timeout", "body", "memory", "max_requests")
         timeout = try reader.duration("timeout") ?? timeout
         guard timeout > .zero else { throw reader.failure("timeout", "must be more than 0s") }
+        idleTimeout = try reader.duration("idle_timeout")
+        guard idleTimeout.map({ $0 > .zero }) ?? true else { throw reader.failure("idle_timeout", "must be more than 0s") }
+        maxRequests = try reader.integer("max_requests", in: 1...1_000_000_000)
         body = try reader.size("body", upTo: FunctionManifest.largestBody) ?? body
         memory = try reader.size("memory", upTo: 1 << 40)
     }

@@ -4,13 +4,13 @@ import Wire
 ///
 /// ```yaml
 /// name: generate                 # default: the folder's name
-/// routes: [POST /generate, POST /v1/chat/completions]
+/// routes: [POST /generate, POST /v1/embeddings idempotent]
 /// handler: ./generate            # a FastCGI program and its arguments; or `prompt: summarize.mustache` and no code
 /// script: index.php              # optional: passed as SCRIPT_FILENAME, for php-cgi
 /// models: [chat]                 # the aliases it may call
 /// environment: {LOG_LEVEL: debug}
 /// scale:  {min: 0, max: 8, concurrency: 16, idle: 60s}
-/// limits: {timeout: 120s, body: 1MiB, memory: 256MiB}
+/// limits: {timeout: 120s, idle_timeout: 30s, body: 1MiB, memory: 256MiB, max_requests: 10000}
 /// ```
 package struct FunctionManifest: Hashable, Sendable {
     package enum Handler: Hashable, Sendable {
@@ -39,10 +39,14 @@ package struct FunctionManifest: Hashable, Sendable {
     package struct Limits: Hashable, Sendable {
         /// From arrival to the last byte, waiting included.
         package var timeout: Duration
+        /// Between two pieces of a response, and before the first; `nil` for no limit but `timeout`.
+        package var idleTimeout: Duration?
         /// Bytes of request body.
         package var body: Int
         /// Bytes of private data per worker (`RLIMIT_DATA`); `nil` for no limit.
         package var memory: Int?
+        /// Requests after which a worker is replaced; `nil` for never.
+        package var maxRequests: Int?
 
         package init(timeout: Duration = .seconds(120), body: Int = 1 << 20, memory: Int? = nil) {
             self.timeout = timeout
@@ -68,15 +72,21 @@ package struct FunctionManifest: Hashable, Sendable {
 package struct Route: Hashable, Sendable, CustomStringConvertible {
     package let method: String
     package let path: String
+    /// Whether a request may be sent to a second worker when the first dies before it answers: `POST /embed idempotent`.
+    /// GET, HEAD, PUT, DELETE and OPTIONS are (RFC 9110 §9.2.2).
+    package let isIdempotent: Bool
 
     /// - Parameter text: for example `PUT /collections/{name}/documents`.
     package init?(_ text: String) {
-        let parts = text.split(separator: " ")
+        var parts = text.split(separator: " ")
+        let isMarked = parts.count == 3 && parts[2] == "idempotent"
+        if isMarked { parts.removeLast() }
         guard parts.count == 2, Self.methods.contains(String(parts[0])), parts[1].hasPrefix("/") else { return nil }
         let segments = parts[1].split(separator: "/")
         guard segments.allSatisfy(Self.isSegment), !parts[1].contains("//") else { return nil }
         method = String(parts[0])
         path = String(parts[1])
+        isIdempotent = isMarked || !["POST", "PATCH"].contains(method)
     }
 
     package var description: String { "\(method) \(path)" }

@@ -17,13 +17,14 @@ package actor FunctionRunner {
     private let environment: WorkerEnvironment
     private let logger: Logger
     private var pool: FunctionPool
-    private var waiters: [FunctionPool.RequestID: CheckedContinuation<Lease, any Error>] = [:]
+    private var waiters: [FunctionPool.RequestID: (continuation: CheckedContinuation<Lease, any Error>, since: ContinuousClock.Instant)] = [:]
     private var processes: [FunctionPool.WorkerID: (socket: String, task: Task<Void, Never>)] = [:]
+    private var weights = CallWeights()
     private var nextRequest = 0
-    private var timer: Task<Void, Never>?
+    private var timer: (task: Task<Void, Never>, at: ContinuousClock.Instant)?
     private var lastFailure = ""
 
-    /// One request's claim on a worker. Ends with ``FunctionRunner/release(_:answered:)``.
+    /// One request's claim on a worker. Ends with ``FunctionRunner/release(_:_:)``.
     package struct Lease: Sendable {
         /// The worker's unix socket; no other worker ever has this path.
         package let socket: String
@@ -31,7 +32,7 @@ package actor FunctionRunner {
         package let waited: Duration
         /// Whether the worker's process was started for this request.
         package let isCold: Bool
-        fileprivate let worker: FunctionPool.WorkerID
+        fileprivate let request: FunctionPool.RequestID
     }
 
     init(manifest: FunctionManifest, folder: String, version: String, environment: WorkerEnvironment, logger: Logger) {
@@ -40,42 +41,40 @@ package actor FunctionRunner {
         self.version = version
         self.environment = environment
         self.logger = logger
-        self.pool = FunctionPool(scale: manifest.scale)
+        self.pool = FunctionPool(scale: manifest.scale, maxRequests: manifest.limits.maxRequests)
     }
 
     // MARK: Requests
 
     /// Waits for a worker, starting one if the function's scale allows it.
-    /// - Throws: ``APIError``: 503 when the function cannot run, 429 when too many wait, 504 when `deadline` passes; `CancellationError`.
-    package func acquire(deadline: ContinuousClock.Instant) async throws -> Lease {
+    /// - Parameter key: whose request it is: the keys share the workers.
+    /// - Throws: ``APIError``: 502 when the function cannot run, 429 when too many wait, 504 when `deadline` passes; `CancellationError`.
+    package func acquire(key: String, deadline: ContinuousClock.Instant) async throws -> Lease {
         let id = FunctionPool.RequestID(number: nextRequest)
         nextRequest += 1
         let start = ContinuousClock.now
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-                waiters[id] = continuation
-                perform(pool.request(id, deadline: deadline, at: start), start: start)
+                waiters[id] = (continuation, start)
+                perform(pool.request(id, key: key, weight: weights.weight(of: key), deadline: deadline, at: start))
             }
         } onCancel: {
             Task { await self.abandon(id) }
         }
     }
 
-    /// - Parameter answered: whether the worker produced a response.
-    package func release(_ lease: Lease, answered: Bool) {
-        perform(pool.release(lease.worker, answered: answered, at: .now))
+    package func release(_ lease: Lease, _ ending: FunctionPool.Ending) {
+        perform(pool.release(lease.request, ending, at: .now))
     }
 
-    /// The lease's worker could not be reached. The request was not sent, so it may be tried with another lease.
-    package func releaseLost(_ lease: Lease) {
-        perform(pool.lost(lease.worker, at: .now))
-    }
+    /// A call of `key` has used so many tokens: what its next calls are likely to need.
+    package func record(tokens: Int, key: String) { weights.record(tokens: tokens, key: key) }
 
     private func abandon(_ id: FunctionPool.RequestID) {
         guard let waiter = waiters.removeValue(forKey: id) else { return }
-        pool.abandon(id)
-        waiter.resume(throwing: CancellationError())
+        pool.abandon(id, at: .now)
+        waiter.continuation.resume(throwing: CancellationError())
     }
 
     // MARK: Life
@@ -88,7 +87,7 @@ package actor FunctionRunner {
 
     /// Stops every worker now and waits until each has ended.
     func stop() async {
-        timer?.cancel()
+        timer?.task.cancel()
         let tasks = processes.values.map(\.task)
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
@@ -98,7 +97,8 @@ package actor FunctionRunner {
 
     // MARK: Actions
 
-    private func perform(_ actions: [FunctionPool.Action], start: ContinuousClock.Instant? = nil) {
+    private func perform(_ actions: [FunctionPool.Action]) {
+        for decision in pool.takeDecisions() { logger.info("SCALE function=\(manifest.name) \(decision.line)") }
         var started = Set<FunctionPool.WorkerID>()
         for action in actions {
             switch action {
@@ -111,24 +111,33 @@ package actor FunctionRunner {
                 environment.closeConnections(process.socket)
                 process.task.cancel()
             case .grant(let request, let worker):
-                let waited = start.map { $0.duration(to: .now) } ?? .zero
+                guard let waiter = waiters.removeValue(forKey: request) else { continue }
                 let lease = Lease(
-                    socket: processes[worker]?.socket ?? "", waited: waited, isCold: started.contains(worker), worker: worker)
-                waiters.removeValue(forKey: request)?.resume(returning: lease)
+                    socket: processes[worker]?.socket ?? "", waited: waiter.since.duration(to: .now), isCold: started.contains(worker),
+                    request: request)
+                waiter.continuation.resume(returning: lease)
             case .refuse(let request, let refusal):
-                waiters.removeValue(forKey: request)?.resume(throwing: error(for: refusal))
+                waiters.removeValue(forKey: request)?.continuation.resume(throwing: error(for: refusal))
             }
         }
         schedule()
     }
 
+    /// Sets the timer for the pool's next event. One that is due earlier stays: most requests only move that event further away.
     private func schedule() {
-        timer?.cancel()
-        guard let next = pool.nextEvent else { return timer = nil }
-        timer = Task {
+        guard let next = pool.nextEvent else { return }
+        if let timer, timer.at <= next { return }
+        timer?.task.cancel()
+        let task = Task {
             try? await Task.sleep(until: next, clock: .continuous)
-            if !Task.isCancelled { self.perform(self.pool.tick(at: .now)) }
+            if !Task.isCancelled { self.tick() }
         }
+        timer = (task, next)
+    }
+
+    private func tick() {
+        timer = nil
+        perform(pool.tick(at: .now))
     }
 
     private func launch(_ worker: FunctionPool.WorkerID) {
@@ -168,11 +177,9 @@ package actor FunctionRunner {
     private func error(for refusal: FunctionPool.Refusal) -> APIError {
         switch refusal {
         case .deadlinePassed: .timeout("No worker of '\(manifest.name)' became free before the request's deadline.")
-        case .failing: .overloaded("The function '\(manifest.name)' cannot run at the moment: its workers end before they answer.")
-        case .tooManyWaiting:
-            APIError(
-                status: 429, message: "Too many requests wait for '\(manifest.name)'. Try again in a moment.",
-                type: "rate_limit_error", code: "rate_limit_exceeded")
+        case .failing: .badGateway("The function '\(manifest.name)' cannot run at the moment: its workers end before they answer.")
+        case .busy(let retryAfter):
+            .busy("Too many requests wait for '\(manifest.name)'. Try again later.", retryAfter: retryAfter)
         }
     }
 }

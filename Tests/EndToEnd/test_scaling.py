@@ -1,0 +1,157 @@
+"""Bursts, queues and workers that go wrong."""
+
+import json
+import re
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from functions import HANDLERS
+from swiftlet import eventually
+
+
+def place_faulty(system, functions, name: str, *manifest: str):
+    functions.place(name, {
+        "function.yaml": "\n".join([
+            f"name: {name}", f"routes: [GET /{name}, POST /{name}, PUT /{name}, POST /{name}/again idempotent]",
+            f"handler: {json.dumps([sys.executable, 'faulty.py'])}", *manifest]),
+        "faulty.py": HANDLERS / "faulty.py",
+    })
+    eventually(lambda: system.request("GET", f"/{name}").status == 200, within=5, what=f"serving {name}")
+
+
+@pytest.fixture
+def faulty(system, functions):
+    place_faulty(system, functions, "faulty", "limits: {timeout: 3s, idle_timeout: 400ms, memory: 256MiB, max_requests: 1000}")
+    return system
+
+
+# Faults
+
+
+@pytest.mark.parametrize("mode, status, code", [
+    ("die", 502, "bad_gateway"), ("garbage", 502, "bad_gateway"), ("no-head", 502, "bad_gateway"), ("nothing", 502, "bad_gateway"),
+    ("hang", 504, "timeout"), ("leak", 502, "bad_gateway"),
+])
+def test_a_worker_that_goes_wrong_is_told_and_replaced(faulty, mode, status, code):
+    before = faulty.request("GET", "/faulty").body
+    answer = faulty.post(f"/faulty?mode={mode}", b"x")
+    assert answer.status == status and answer.error["code"] == code
+    assert "pid" not in answer.error["message"]
+    after = eventually(lambda: (a := faulty.request("GET", "/faulty")).status == 200 and a, what="the next answer")
+    if mode not in ("nothing",):  # which is a whole, if poor, exchange
+        assert after.body != before
+        eventually(lambda: int(before) not in {p.pid for p in faulty.processes()}, within=8, what="the worker's end")
+
+
+def test_a_stream_that_stalls_ends_in_an_error(faulty):
+    connection = faulty.connection()
+    connection.request("GET", "/faulty?mode=stall", headers=faulty.headers())
+    response = connection.getresponse()
+    began = time.monotonic()
+    events = [line for line in response.read().split(b"\n") if line.startswith(b"data: ")]
+    assert events[0] == b"data: 1" and json.loads(events[-1][6:])["error"]["code"] == "timeout"
+    assert time.monotonic() - began < 2  # the idle timeout, not the whole one
+
+
+def test_an_answer_that_breaks_off_is_seen_to(faulty):
+    connection = faulty.connection()
+    connection.request("GET", "/faulty?mode=die-in-answer", headers=faulty.headers())
+    response = connection.getresponse()
+    with pytest.raises(Exception):
+        response.read()
+
+
+def test_a_worker_that_answers_and_dies_loses_no_call(faulty):
+    for _ in range(5):
+        assert faulty.post("/faulty?mode=answer-and-die", b"x").body == b"last words"
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/faulty"), ("PUT", "/faulty"), ("POST", "/faulty/again")])
+@pytest.mark.parametrize("mode", ["first-die", "first-garbage", "first-nothing"])
+def test_an_idempotent_request_is_tried_once_more(system, functions, method, path, mode):
+    name = f"f{abs(hash((method, path, mode))) % 10**8}"
+    place_faulty(system, functions, name)
+    answer = system.request(method, f"{path.replace('faulty', name)}?mode={mode}", None if method == "GET" else b"body")
+    assert answer.status == 200
+
+
+def test_another_request_is_not(faulty):
+    assert faulty.post("/faulty?mode=first-die", b"x").status == 502
+
+
+def test_a_worker_is_replaced_after_its_last_request(system, functions):
+    place_faulty(system, functions, "recycled", "limits: {max_requests: 3}")
+    workers = [system.request("GET", "/recycled").body for _ in range(8)]
+    assert 3 <= len(set(workers)) <= 4
+
+
+# The queue
+
+
+def test_a_burst_starts_what_it_needs_and_the_log_says_why(system, functions):
+    functions.place_python("burst", "GET /burst", "scale: {max: 3, concurrency: 1, idle: 1s}")
+    eventually(lambda: system.request("GET", "/burst").status == 200, within=5)
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: system.request("GET", "/burst?wait=0.1"), range(12)))
+    assert [answer.status for answer in answers] == [200] * 12
+    assert len({answer.json["process"] for answer in answers}) == 3
+    eventually(lambda: "reason=idle" in "".join(re.findall("SCALE function=burst.*", system.said)), within=5, what="going to zero")
+    assert re.search(r"SCALE function=burst workers=\d target=3 reason=queue", system.said)
+
+
+def test_one_keys_burst_does_not_delay_anothers_call(system, functions, new_key):
+    functions.place_python("fair", "GET /fair", "scale: {max: 1, concurrency: 1}")
+    eventually(lambda: system.request("GET", "/fair").status == 200, within=5)
+    _, other = new_key()
+    with ThreadPoolExecutor(20) as pool:
+        many = [pool.submit(system.request, "GET", "/fair?wait=0.1") for _ in range(20)]
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert system.request("GET", "/fair", key=other).status == 200
+        assert time.monotonic() - began < 0.6  # its share is the next turn; behind the burst it would be 1.5 s and more
+        assert all(answer.result().status == 200 for answer in many)
+
+
+def test_what_cannot_be_served_in_time_is_told_when_to_come_back(system, functions):
+    functions.place_python("tight", "GET /tight", "scale: {max: 1, concurrency: 1}", "limits: {timeout: 1s}")
+    eventually(lambda: system.request("GET", "/tight").status == 200, within=5)
+    for _ in range(4):
+        assert system.request("GET", "/tight?wait=0.2").status == 200
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: system.request("GET", "/tight?wait=0.2"), range(12)))
+    refused = [answer for answer in answers if answer.status == 429]
+    assert refused and {answer.status for answer in answers} == {200, 429}
+    for answer in refused:
+        assert answer.error["code"] == "rate_limit_exceeded"
+        assert 0 < int(answer.headers["retry-after-ms"]) <= 1000 * int(answer.headers["retry-after"])
+    time.sleep(max(int(answer.headers["retry-after-ms"]) for answer in refused) / 1000)
+    assert system.request("GET", "/tight").status == 200
+
+
+def test_health_answers_when_everything_else_is_full(system, functions):
+    """Two functions with full queues, and more requests than nginx lets through."""
+    for name in ("full", "fuller"):
+        functions.place_python(name, f"GET /{name}", "scale: {max: 1, concurrency: 1}")
+        eventually(lambda: system.request("GET", f"/{name}").status == 200, within=5)
+    waiting = []
+    try:
+        for number in range(3300):
+            raw = socket.create_connection(("127.0.0.1", system.port), timeout=30)
+            path = "/full" if number % 2 else "/fuller"
+            raw.sendall(f"GET {path}?wait=60 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {system.key}\r\n\r\n".encode())
+            waiting.append(raw)
+            if number % 500 == 0:
+                began = time.monotonic()
+                assert system.request("GET", "/health", key=None).status == 200 and time.monotonic() - began < 2
+        refused = system.request("GET", "/full")
+        assert refused.status == 429 and int(refused.headers["retry-after"]) > 0 and refused.error["type"] == "rate_limit_error"
+        began = time.monotonic()
+        assert system.request("GET", "/health", key=None).status == 200 and time.monotonic() - began < 2
+    finally:
+        for raw in waiting:
+            raw.close()
+    functions.remove("full"), functions.remove("fuller")
