@@ -6,11 +6,15 @@ package struct EngineLoad: Hashable, Sendable {
     package var running: Int
     /// Sequences, or embedding requests, that wait in line.
     package var waiting: Int
+    /// Steps since the start: who watches sees by it whether an engine that has work gets on with it.
+    package var steps = 0
 }
 
 /// Where the engine's thread writes its load for others to read.
 final class LoadGauge: Sendable {
     private let load = Mutex(EngineLoad(running: 0, waiting: 0))
     var value: EngineLoad { load.withLock { $0 } }
-    func set(running: Int, waiting: Int) { load.withLock { $0 = EngineLoad(running: running, waiting: waiting) } }
+    func set(running: Int, waiting: Int) {
+        load.withLock { $0 = EngineLoad(running: running, waiting: waiting, steps: $0.steps + 1) }
+    }
 }
