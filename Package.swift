@@ -73,7 +73,10 @@ room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"
 room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
 room("Ledger", in: "Runtime", ["Wire", "SwiftletSystem", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
-room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
+room("Supervisor", in: "Runtime", [
+    "HTTPClient", "SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "Subprocess", package: "swift-subprocess"),
+])
 program("swiftlet-host", at: "Runtime/ModelHost", [
     "Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird, files, logging,
     .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -7,6 +7,8 @@ import Wire
 
 extension HTTPField.Name {
     static let invocationID = HTTPField.Name("x-swiftlet-invocation-id")!
+    /// Which version of the function answered.
+    static let functionVersion = HTTPField.Name("x-swiftlet-function-version")!
     /// From a worker: its connection may stay open for the next request.
     static let keepConnection = HTTPField.Name("x-swiftlet-keep-connection")!
     /// As OpenAI's API says it, and its clients prefer it.
@@ -26,10 +28,14 @@ struct ErrorMiddleware: RouterMiddleware {
             response = Self.response(for: error.error)
             response.headers.append(contentsOf: error.headers)
         } catch {
-            response = Self.response(for: Self.apiError(error, request: request, context: context))
+            response = Self.response(to: error, request: request, context: context)
         }
         if response.headers[.invocationID] == nil { response.headers[.invocationID] = "\(context.invocationID)" }
         return response
+    }
+
+    static func response(to error: any Error, request: Request, context: GatewayContext) -> Response {
+        response(for: apiError(error, request: request, context: context))
     }
 
     static func response(for error: APIError) -> Response {

@@ -23,19 +23,20 @@ package struct Gateway: Sendable {
     /// - Parameters:
     ///   - settings: of the whole system.
     ///   - ledger: keys and bills.
+    ///   - modelMemory: bytes that the models of all hosts together may take; `nil` for three quarters of the machine's.
     ///   - tokens: signs what functions show to hosts and to the private socket.
     package init(
-        state: StateDirectory, programs: Programs, settings: Settings, ledger: Ledger, tokens: TokenKey, logger: Logger
+        state: StateDirectory, programs: Programs, settings: Settings, ledger: Ledger, tokens: TokenKey, modelMemory: Int?, logger: Logger
     ) {
         let connections = WorkerConnections(logger: logger)
         let supervisor = Supervisor(
-            state: state, programs: programs, reservedRoutes: SystemRoutes.all, logger: logger,
-            closeConnections: { connections.forget($0) })
+            state: state, programs: programs, reservedRoutes: SystemRoutes.all, modelMemory: modelMemory, logger: logger,
+            prove: WorkerProof(connections: connections).prove, closeConnections: { connections.forget($0) })
         let invoker = FunctionInvoker(
             ledger: ledger, tokens: tokens, limiter: RateLimiter(), connections: connections, logger: logger)
-        let system = SystemRoutes(ledger: ledger, models: { await supervisor.models.map(\.alias) })
-        clients = LiveRouter(keys: KeyMiddleware(
-                ledger: ledger, tokens: nil, identities: settings.jwt.map { TokenVerifier($0.expectations, keys: $0.keys) }), system: system, invoker: invoker)
+        let system = SystemRoutes(ledger: ledger, models: { await supervisor.models }, isReady: { await supervisor.isReady })
+        let identities = settings.jwt.map { TokenVerifier($0.expectations, keys: $0.keys) }
+        clients = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: nil, identities: identities), system: system, invoker: invoker)
         functions = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: tokens, identities: nil), system: system, invoker: invoker)
         self.supervisor = supervisor
         alerts = settings.webhook.map { AlertService(ledger: ledger, webhook: $0, logger: logger) }
@@ -51,14 +52,21 @@ package struct Gateway: Sendable {
     package static func socket(in state: StateDirectory) -> String { "\(state.run)/gateway.sock" }
 
     /// Everything that runs, in the order of starting; it is stopped in reverse, so that requests end before what serves them.
-    /// - Parameter httpPort: also serve plain HTTP on this port of the loopback interface, for development without nginx.
-    package func services(httpPort: Int?) -> [any Service] {
+    /// - Parameters:
+    ///   - httpPort: also serve plain HTTP on this port of the loopback interface, for development without nginx.
+    ///   - nginx: the user that nginx's workers run as, where that is another one than we are.
+    package func services(httpPort: Int?, nginx: Account?) -> [any Service] {
+        let (internalSocket, clientSocket) = ("\(state.run)/internal.sock", Self.socket(in: state))
+        let supervisor = supervisor
         var services: [any Service] = [
             SupervisorService(supervisor: supervisor, routers: [clients, functions]),
             application(
-                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp()])), address: .unixDomainSocket(path: "\(state.run)/internal.sock")),
+                ControlRoutes(supervisor: supervisor).responder, server: .http1(), address: .unixDomainSocket(path: state.controlSocket)),
             application(
-                clients, server: .fastCGI(), address: .unixDomainSocket(path: Self.socket(in: state))),
+                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp()])),
+                address: .unixDomainSocket(path: internalSocket)
+            ) { try supervisor.openToFunctions(internalSocket) },
+            application(clients, server: .fastCGI(), address: .unixDomainSocket(path: clientSocket)) { try nginx?.open(clientSocket) },
         ]
         if let alerts { services.append(alerts) }
         if let retention { services.append(retention) }
@@ -68,12 +76,30 @@ package struct Gateway: Sendable {
         return services
     }
 
-    private func application(_ router: LiveRouter, server: HTTPServerBuilder, address: BindAddress) -> some Service {
+    /// Reads `models.yaml` anew and tries again what was refused.
+    package func reload() async { await supervisor.reload() }
+
+    /// The calls that have a worker or wait for one, by function.
+    package func runningCalls() async -> [String: Int] {
+        let running = await supervisor.status().functions.map { function in
+            (function.name, function.versions.reduce(0) { $0 + $1.waiting + $1.workers.reduce(0) { $0 + $1.running } })
+        }
+        return Dictionary(running.filter { $0.1 > 0 }, uniquingKeysWith: +)
+    }
+
+    /// - Parameter listening: called when the address is bound.
+    private func application(
+        _ router: some HTTPResponder<GatewayContext>, server: HTTPServerBuilder, address: BindAddress,
+        listening: @escaping @Sendable () throws -> Void = {}
+    ) -> some Service {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .notice)
         return Application(
             responder: router, server: server,
-            configuration: .init(address: address, serverName: "swiftlet", backlog: 4096), logger: quiet)
+            configuration: .init(address: address, serverName: "swiftlet", backlog: 4096),
+            onServerRunning: { [logger] _ in
+                do { try listening() } catch { logger.error("\(error)") }
+            }, logger: quiet)
     }
 }
 

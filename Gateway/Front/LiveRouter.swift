@@ -20,7 +20,7 @@ final class LiveRouter: HTTPResponder, Sendable {
         self.current = Mutex(Self.responder(for: [], keys: keys, system: system, invoker: invoker))
     }
 
-    func serve(_ functions: [FunctionRunner]) {
+    func serve(_ functions: [ServedFunction]) {
         let responder = Self.responder(for: functions, keys: keys, system: system, invoker: invoker)
         current.withLock { $0 = responder }
     }
@@ -30,7 +30,7 @@ final class LiveRouter: HTTPResponder, Sendable {
     }
 
     private static func responder(
-        for functions: [FunctionRunner], keys: KeyMiddleware, system: SystemRoutes, invoker: FunctionInvoker
+        for functions: [ServedFunction], keys: KeyMiddleware, system: SystemRoutes, invoker: FunctionInvoker
     ) -> any HTTPResponder<GatewayContext> {
         let router = Router(context: GatewayContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ErrorMiddleware())
@@ -39,9 +39,17 @@ final class LiveRouter: HTTPResponder, Sendable {
         var methods: [String: (path: String, taken: Set<String>)] = [:]
         for route in SystemRoutes.all { methods[route.shape, default: (route.path, [])].taken.insert(route.method) }
         for function in functions {
-            for route in function.manifest.routes {
+            for route in function.routes {
                 router.on(.init(route.path), method: .init(route.method)!) { request, context in
-                    try await invoker.respond(to: request, context: context, function: function, route: route)
+                    guard let key = context.caller?.key, let version = function.runner(for: route, key: key) else { throw APIError.internalError }
+                    var response: Response
+                    do {
+                        response = try await invoker.respond(to: request, context: context, function: version, route: route)
+                    } catch {
+                        response = ErrorMiddleware.response(to: error, request: request, context: context)
+                    }
+                    response.headers[.functionVersion] = version.version
+                    return response
                 }
                 methods[route.shape, default: (route.path, [])].taken.insert(route.method)
             }

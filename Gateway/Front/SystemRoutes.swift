@@ -13,10 +13,15 @@ struct SystemRoutes: Sendable {
 
     let ledger: Ledger
     let models: @Sendable () async -> [String]
+    /// Whether the functions that lay there at the start serve.
+    let isReady: @Sendable () async -> Bool
 
     func add(to router: Router<GatewayContext>) {
         UsageRoutes(ledger: ledger).add(to: router)
-        router.get(.init(Self.healthPath)) { _, _ in try Self.json(["status": "ok"] as JSON) }
+        router.get(.init(Self.healthPath)) { _, _ in
+            guard await isReady() else { throw APIError.overloaded("Swiftlet is starting. Try again in a moment.") }
+            return try Self.json(["status": "ok"] as JSON)
+        }
         router.get("/v1/models") { _, _ in
             let models = await models().map(Self.model)
             return try Self.json(["object": "list", "data": .array(models)] as JSON)
@@ -41,7 +46,7 @@ struct SystemRoutes: Sendable {
         ["id": .string(alias), "object": "model", "created": 0, "owned_by": "swiftlet"]
     }
 
-    private static func json<Value: Encodable>(_ value: Value) throws -> Response {
+    static func json<Value: Encodable>(_ value: Value) throws -> Response {
         Response(
             status: .ok, headers: [.contentType: "application/json"],
             body: .init(byteBuffer: ByteBuffer(bytes: try JSON.encode(value))))

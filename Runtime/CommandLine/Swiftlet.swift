@@ -6,7 +6,7 @@ struct Swiftlet: AsyncParsableCommand {
         commandName: "swiftlet",
         abstract: "A serverless function runtime for language-model endpoints.",
         subcommands: [
-            Serve.self, NewFunction.self, Functions.self, Models.self, Keys.self, Usage.self, PrintInvoice.self, LedgerCommand.self,
-            NginxConfig.self, Tokenize.self, Score.self, Bench.self,
+            Serve.self, Status.self, Deploy.self, NewFunction.self, Functions.self, Models.self, Keys.self, Usage.self, PrintInvoice.self,
+            LedgerCommand.self, NginxConfig.self, Tokenize.self, Score.self, Bench.self,
         ])
 }

@@ -5,123 +5,145 @@ import SwiftletSystem
 
 /// Decides what runs: the functions in the functions folder, their workers, and the hosts of the models.
 package actor Supervisor {
+    /// All functions that serve, whenever that set changes.
+    package nonisolated let functions: AsyncStream<[ServedFunction]>
+    let deployments: Deployments
+    let hosts: ModelHosts
+    private let isolation: Isolation
     private let state: StateDirectory
     private let logger: Logger
-    private let environment: WorkerEnvironment
-    private let hosts: ModelHosts
-    private let reservedRoutes: [Route]
-    /// All functions that serve, whenever that set changes.
-    package nonisolated let functions: AsyncStream<[FunctionRunner]>
-    private let functionsChanged: AsyncStream<[FunctionRunner]>.Continuation
-    private var serving: [String: FunctionRunner] = [:]
-    /// Replaced or removed versions that still have workers.
-    private var draining: [FunctionRunner] = []
-    private var lastScan: [String: String] = [:]
-    private var reported: [String: ManifestError] = [:]
+    private let functionsChanged: AsyncStream<[ServedFunction]>.Continuation
+    private let wake: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
+    private let started = ContinuousClock.now
     private var modelsText: Data?
-    private var modelEntries: [(alias: String, file: String)] = []
+    private var modelEntries: [ModelCatalog.Entry] = []
+    /// Whether everything that lay in the functions folder at the start serves or was refused.
+    package private(set) var isReady = false
 
-    /// How often the folders are looked at. A change is taken when two looks in a row see the same, so within two of them.
-    static let scanInterval = Duration.milliseconds(250)
+    /// How often the folders are looked at where no change is reported: some file systems report none.
+    static let lookInterval = Duration.seconds(2)
 
     /// - Parameters:
     ///   - reservedRoutes: routes that no function can have.
+    ///   - modelMemory: bytes that the models of all hosts together may take; `nil` for three quarters of the machine's.
+    ///   - prove: lets a new version show that it works.
     ///   - closeConnections: gets the socket of a worker that takes no more requests.
     package init(
-        state: StateDirectory, programs: Programs, reservedRoutes: [Route], logger: Logger,
+        state: StateDirectory, programs: Programs, reservedRoutes: [Route], modelMemory: Int?, logger: Logger, prove: @escaping FunctionProof,
         closeConnections: @escaping @Sendable (_ socket: String) -> Void
     ) {
         self.state = state
         self.logger = logger
-        self.environment = WorkerEnvironment(state: state, programs: programs, closeConnections: closeConnections)
-        self.hosts = ModelHosts(state: state, programs: programs, logger: logger)
-        self.reservedRoutes = reservedRoutes
         (functions, functionsChanged) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        wake = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        isolation = Isolation(state: state, programs: programs, logger: logger)
+        hosts = ModelHosts(
+            state: state, programs: programs, isolation: isolation, memory: modelMemory ?? sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 4 * 3,
+            logger: logger)
+        deployments = Deployments(
+            environment: WorkerEnvironment(isolation: isolation, state: state, programs: programs, closeConnections: closeConnections),
+            reservedRoutes: reservedRoutes, prove: prove, logger: logger,
+            changed: { [functionsChanged] in functionsChanged.yield($0) })
     }
 
     /// Watches the functions and the models until the task is cancelled; then stops every process and returns when all have ended.
     package func run() async {
         await loadModels()
-        // What lies there at start is settled.
-        lastScan = Dictionary(folders().map { ($0.path, $0.fingerprint) }) { $1 }
-        while !Task.isCancelled {
-            await scan()
-            try? await Task.sleep(for: Self.scanInterval)
+        await deployments.start(models: aliases)
+        isReady = true
+        let watch = makeWatch()
+        wake.continuation.yield()
+        for await _ in wake.stream {
             await loadModels()
+            watch?.add(state.path)
+            watch?.add(state.functions)
+            for folder in FunctionFolder.list(state.functions) { watch?.add(folder.path) }
+            let unsettled = await deployments.look(models: aliases)
+            await deployments.forgetDrained()
+            lookAgain(after: unsettled ? .milliseconds(50) : Self.lookInterval)
         }
         functionsChanged.finish()
-        let runners = Array(serving.values) + draining
         await withDiscardingTaskGroup { group in
-            for runner in runners { group.addTask { await runner.stop() } }
+            group.addTask { await self.deployments.stop() }
             group.addTask { await self.hosts.stop() }
         }
     }
 
-    /// The models there are, as `models.yaml` names them.
-    package var models: [(alias: String, file: String)] { modelEntries }
+    private var nextLook: Task<Void, Never>?
 
-    // MARK: Functions
-
-    private func scan() async {
-        let folders = folders()
-        let settled = folders.filter { lastScan[$0.path] == $0.fingerprint }
-        lastScan = Dictionary(folders.map { ($0.path, $0.fingerprint) }) { $1 }
-        var changed = false
-
-        for folder in settled where serving[folder.path]?.version != folder.fingerprint {
-            switch folder.manifest {
-            case .success(let manifest):
-                reported[folder.path] = nil
-                await retire(folder.path)
-                let runner = FunctionRunner(
-                    manifest: manifest, folder: folder.path, version: folder.fingerprint, environment: environment, logger: logger)
-                serving[folder.path] = runner
-                await runner.start()
-                changed = true
-                logger.info("serving \(manifest.name)", metadata: ["routes": "\(manifest.routes.map(\.description).joined(separator: ", "))"])
-            case .failure(let error) where reported[folder.path] != error:
-                reported[folder.path] = error
-                logger.error("\(error)\(serving[folder.path] == nil ? "" : "; the version before it goes on serving")")
-            case .failure: break
-            }
+    private func lookAgain(after pause: Duration) {
+        nextLook?.cancel()
+        nextLook = Task { [wake] in
+            try? await Task.sleep(for: pause)
+            if !Task.isCancelled { wake.continuation.yield() }
         }
-        for path in serving.keys where !folders.contains(where: { $0.path == path }) {
-            logger.info("removing \(serving[path]?.manifest.name ?? path)")
-            await retire(path)
-            changed = true
+    }
+
+    private func makeWatch() -> DirectoryWatch? {
+        do {
+            return try DirectoryWatch { [wake] in wake.continuation.yield() }
+        } catch {
+            logger.notice("\(error); they are looked at every \(Self.lookInterval)")
+            return nil
         }
-        if changed { functionsChanged.yield(serving.values.sorted { $0.manifest.name < $1.manifest.name }) }
-        await forgetDrained()
     }
 
-    private func folders() -> [FunctionFolder] {
-        FunctionFolder.scan(state.functions, reserved: reservedRoutes, models: Set(modelEntries.map(\.alias)))
-    }
+    /// Opens the gateway's socket for functions that call functions.
+    package nonisolated func openToFunctions(_ socket: String) throws { try isolation.openInternal(socket) }
 
-    private func retire(_ path: String) async {
-        guard let runner = serving.removeValue(forKey: path) else { return }
-        draining.append(runner)
-        await runner.drain()
-    }
-
-    private func forgetDrained() async {
-        var left: [FunctionRunner] = []
-        for runner in draining where await runner.workerCount > 0 { left.append(runner) }
-        draining = left
+    /// Reads `models.yaml` anew and tries again what was refused.
+    package func reload() async {
+        modelsText = nil
+        await deployments.forgetRefusals()
+        wake.continuation.yield()
     }
 
     // MARK: Models
 
+    /// The names of the models, as `models.yaml` has them.
+    package var models: [String] { modelEntries.map(\.alias) }
+
+    private var aliases: Set<String> { Set(models) }
+
     private func loadModels() async {
-        let text = FileManager.default.contents(atPath: state.modelsFile)
+        let text = FileManager.default.contents(atPath: state.modelsFile) ?? Data()
         guard text != modelsText else { return }
         modelsText = text
         do {
-            let catalog = try ModelCatalog(of: state)
-            modelEntries = catalog.entries.map { ($0.alias, $0.path) }
-            await hosts.serve(Dictionary(modelEntries) { $1 })
+            modelEntries = try ModelCatalog(of: state).entries
+            await hosts.serve(modelEntries)
         } catch {
             logger.error("\(error); the models stay as they were")
         }
     }
+}
+
+// MARK: Commands
+
+extension Supervisor {
+    package func status() async -> SystemStatus {
+        SystemStatus(
+            process: getpid(), uptime: started.duration(to: .now) / .seconds(1), memory: ProcessMemory.ofProcess(getpid()),
+            functions: await deployments.status(), models: await hosts.status())
+    }
+}
+
+extension Supervisor {
+    /// Deploys the prepared folder `staged`, beside the functions folder's others, as the function `name`.
+    /// - Returns: the name of the version that has all traffic now, such as `v4`.
+    /// - Throws: why it was refused; then nothing has changed.
+    package func deploy(_ name: String, from staged: String) async throws -> String {
+        try await deployments.deploy(name, from: staged).name
+    }
+
+    /// Gives a function's traffic to the version before.
+    /// - Returns: the version's name.
+    package func rollback(_ name: String) async throws -> String { try await deployments.rollback(name).name }
+
+    /// Makes a model warm, and returns when it is.
+    package func preload(_ model: String) async throws { try await hosts.preload(model) }
+
+    /// Splits a function's traffic.
+    /// - Parameter shares: percent by version number.
+    package func split(_ name: String, _ shares: [Int: Int]) async throws { try await deployments.split(name, shares) }
 }

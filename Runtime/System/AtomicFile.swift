@@ -1,3 +1,4 @@
+import CSwiftletSystem
 import Glibc
 
 /// A file that is written under a temporary name beside its own and renamed when it is complete: nobody sees a half,
@@ -47,4 +48,11 @@ package final class AtomicFile {
     package static func rename(_ old: String, to new: String) throws(FileError) {
         guard Glibc.rename(old, new) == 0 else { throw FileError("create", new) }
     }
+}
+
+/// Gives the file or folder `made` the name `target` in one step; what had that name before is at `made` afterwards.
+/// - Throws: ``FileError``.
+package func exchange(_ made: String, with target: String) throws(FileError) {
+    let result = swl_exchange(made, target)
+    guard result == 0 else { throw FileError("replace", target, code: -result) }
 }

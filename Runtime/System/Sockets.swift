@@ -24,6 +24,25 @@ package enum UnixSocket {
 }
 
 extension UnixSocket {
+    /// Connects to `path`, sends `question` and reads up to `count` bytes of the answer, on a thread of its own.
+    /// - Returns: fewer bytes when the peer closed the connection or `deadline` passed.
+    /// - Throws: ``SystemError`` when there is nobody to connect to.
+    package static func exchange(
+        _ question: [UInt8], at path: String, expecting count: Int, until deadline: ContinuousClock.Instant
+    ) async throws -> [UInt8] {
+        let (seconds, attoseconds) = max(.zero, deadline - .now).components
+        let milliseconds = Int32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+        return try await withCheckedThrowingContinuation { continuation in
+            startBlockingThread {
+                var answer = [UInt8](repeating: 0, count: count)
+                let result = swl_unix_exchange(path, question, question.count, &answer, count, milliseconds)
+                continuation.resume(with: result >= 0
+                    ? .success(Array(answer.prefix(result)))
+                    : .failure(SystemError("cannot reach the unix socket \(path)", Errno(rawValue: CInt(-result)))))
+            }
+        }
+    }
+
     /// Whether connections can be accepted on `descriptor`.
     package static func isListening(_ descriptor: FileDescriptor) -> Bool { swl_is_listening(descriptor.rawValue) }
 }

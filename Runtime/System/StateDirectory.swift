@@ -7,7 +7,9 @@ import FoundationEssentials
 /// ledger.sqlite-tallies/  what running hosts have counted
 /// models/     GGUF files
 /// functions/  one folder per function; drop one in and it serves
+/// versions/   what was taken from there, by function and version: what workers run
 /// data/       one private folder per function
+/// scratch/    one for each function's temporary files, empty when nothing runs
 /// log/        what functions, hosts and nginx print
 /// nginx/      the configuration in use and nginx's temporary files
 /// run/        sockets; empty when nothing runs
@@ -41,5 +43,9 @@ package struct StateDirectory: Hashable, Sendable {
         let hash = path.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return "/tmp/swiftlet-\(String(hash, radix: 16))"
     }
+    /// Where `serve` takes commands.
+    package var controlSocket: String { "\(run)/control.sock" }
+    package func versions(of function: String) -> String { "\(path)/versions/\(function)" }
+    package func scratch(of function: String) -> String { "\(path)/scratch/\(function)" }
     package func data(of function: String) -> String { "\(path)/data/\(function)" }
 }

@@ -9,6 +9,9 @@ from swiftlet import System, eventually
 @pytest.fixture(scope="session")
 def system(tmp_path_factory):
     """The system most tests share, as `Gateway/up` starts it. Afterwards nothing of it may be left."""
+    # pytest closes its folder to other users, and functions have users of their own.
+    for folder in (tmp_path_factory.getbasetemp(), tmp_path_factory.getbasetemp().parent):
+        folder.chmod(0o711)
     system = System(tmp_path_factory.mktemp("system")).up()
     running = system.processes()
     try:
@@ -25,6 +28,7 @@ def system(tmp_path_factory):
 def new_system(system, tmp_path):
     """Makes systems of a test's own, ready to `serve`, for what would disturb the others."""
     made = []
+    tmp_path.chmod(0o711)
 
     def make(state=tmp_path / "state") -> System:
         made.append(System(state).borrow_models(system))
@@ -50,6 +54,12 @@ def new_key(system):
         return name, system.new_key(name, *options)
 
     return make
+
+
+@pytest.fixture
+def folders():
+    """The functions folder of a system of a test's own."""
+    return FunctionsFolder
 
 
 @pytest.fixture

@@ -38,12 +38,13 @@ class FunctionsFolder:
 
     def place_python(self, name: str, route: str, *manifest: str, **environment: str) -> Path:
         """The echo handler: a FastCGI program in Python, run by the interpreter that runs the tests."""
-        return self.place(name, {
-            "function.yaml": "\n".join([
-                f"name: {name}", f"routes: [{route}]", f"handler: {json.dumps([sys.executable, 'echo.py'])}",
-                f"environment: {json.dumps(environment)}", *manifest]),
-            "echo.py": HANDLERS / "echo.py",
-        })
+        return self.place(name, {"function.yaml": self.manifest(name, route, *manifest, **environment), "echo.py": HANDLERS / "echo.py"})
+
+    @staticmethod
+    def manifest(name: str, route: str, *manifest: str, **environment: str) -> str:
+        return "\n".join([
+            f"name: {name}", f"routes: [{route}]", f"handler: {json.dumps([sys.executable, 'echo.py'])}",
+            f"environment: {json.dumps(environment)}", *manifest])
 
     def adopt(self, name: str) -> None:
         """A function that something else has put there is taken out with the others."""

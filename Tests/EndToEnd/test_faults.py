@@ -189,3 +189,45 @@ def test_a_stop_lets_a_stream_finish(new_system):
     assert stream.rest()[-1] == "[DONE]"
     assert system.process.wait(timeout=30) == 0
     assert system.sockets() == []
+
+
+def test_a_stop_says_what_is_left_and_what_it_cuts_off(new_system, folders):
+    system = new_system().serve("--drain-timeout", "2")
+    folders(system).place_python("long", "GET /long", "limits: {timeout: 60s}")
+    eventually(lambda: system.request("GET", "/long").status == 200, within=3, what="serving")
+    connection = system.connection()
+    connection.request("GET", "/long?wait=30", None, system.headers())
+    eventually(lambda: "busy" in system.command("status").stdout, what="the call's begin")
+    began = time.monotonic()
+    system.process.send_signal(signal.SIGTERM)
+    assert system.process.wait(timeout=30) == 0
+    assert 1.5 < time.monotonic() - began < 8
+    assert "1 call (long 1) to finish within 2 s" in system.said and "1 call (long 1) cut off after 2 s" in system.said
+    with pytest.raises((http.client.HTTPException, OSError)):
+        assert connection.getresponse().status >= 500
+        raise OSError("told")
+
+
+def test_a_second_serve_on_the_same_state_refuses(system):
+    refused = system.command("serve", "--port", str(system.port + 1 if system.port < 65535 else 65000), "--no-nginx", check=False)
+    assert refused.returncode == 1 and "Another 'swiftlet serve' runs" in refused.stderr
+    next_call_works(system)
+
+
+def test_sighup_reads_models_and_prices_anew(new_system):
+    system = new_system().serve()
+    next_call_works(system)
+    before = system.said.count("anew")
+    models = system.state / "models.yaml"
+    models.write_text(models.read_text() + "again:\n  file: swiftlet-demo-q8_0.gguf\n")
+    (system.state / "prices.yaml").write_text("chat: {input_cost_per_token: 1, output_cost_per_token: 1}\n")
+    system.process.send_signal(signal.SIGHUP)
+    eventually(lambda: system.said.count("anew") > before, what="reading")
+    assert "again" in [model["id"] for model in system.request("GET", "/v1/models").json["data"]]
+    answer = system.post("/v1/completions", {"model": "chat", "prompt": "Once upon a time", "max_tokens": 3})
+    assert answer.json["usage"]["cost"] > 1
+    (system.state / "prices.yaml").write_text("chat: {input_cost_per_token: much}\n")
+    system.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "the prices stay as they were" in system.said, what="a word about it")
+    assert system.post("/v1/completions", {"model": "chat", "prompt": "Hi", "max_tokens": 1}).json["usage"]["cost"] > 1
+    assert system.stop() == 0

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from processes import descendants, mentioning
-from swiftlet import ROOT, System
+from swiftlet import ROOT, System, eventually
 
 UP = ROOT / "Gateway/up"
 
@@ -74,6 +74,15 @@ def assert_ends_clean(system: System, number: signal.Signals) -> None:
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", system.port))
+
+
+def test_up_killed_leaves_nothing(new_system):
+    other = new_system().up()
+    family = descendants(other.process.pid)
+    other.process.kill()
+    other.process.wait()
+    eventually(lambda: not [p for p in family if p.alive], within=15, what="the end of every process")
+    assert other.sockets() == []
 
 
 def test_up_makes_a_new_key_when_the_old_one_was_revoked(new_system):

@@ -16,7 +16,12 @@ import Testing
             environment: {LOG_LEVEL: debug}
             scale:  {min: 1, max: 8, concurrency: 16, idle: 90s}
             limits: {timeout: 2m, body: 2MiB, memory: 256MiB}
+            health: {timeout: 5s, probe: {method: POST, path: /generate?x=1, body: '{"prompt": ""}', status: 400}}
+            isolation: {read: [/srv/data], write: /srv/out, network: true}
             """)
+        #expect(read.health.timeout == .seconds(5))
+        #expect(read.health.probe == .init(method: "POST", path: "/generate?x=1", body: #"{"prompt": ""}"#, status: 400))
+        #expect(read.isolation.read == ["/srv/data"] && read.isolation.write == ["/srv/out"] && read.isolation.network)
         #expect(read.name == "generate")
         #expect(read.routes.map(\.description) == ["POST /generate", "PUT /collections/{name}/documents"])
         #expect(read.routes[1].parameterNames == ["name"])
@@ -37,6 +42,10 @@ import Testing
         ("routes: [POST /a]\nhandler: ./a\nmodles: [chat]\n", 3, "did you mean 'models'?"),
         ("routes: [POST /a]\nhandler: ./a\nscale:\n  max: many\n", 4, "'max' must be a whole number"),
         ("routes: [POST /a]\nhandler: ./a\nscale: {min: 3, max: 2}\n", 3, "'min' is 3, more than 'max' (2)"),
+        ("routes: [POST /a]\nhandler: ./a\nhealth: {probe: {status: 200}}\n", 3, "'path' is missing"),
+        ("routes: [POST /a]\nhandler: ./a\nhealth: {probe: {path: a}}\n", 3, "'path' must start with '/'"),
+        ("routes: [POST /a]\nhandler: ./a\nisolation: {read: [data]}\n", 3, "'read' must be absolute paths"),
+        ("routes: [POST /a]\nhandler: ./a\nisolation: {network: maybe}\n", 3, "'network' must be true or false"),
         ("routes: [POST /a]\nhandler: ./a\nlimits: {timeout: 5 minutes}\n", 3, "'timeout' must be a duration"),
         ("routes: [POST /a]\nhandler: ./a\nlimits: {body: 1TiB}\n", 3, "'body' must be a size"),
         ("routes: [POST a]\nhandler: ./a\n", 1, "'routes' must be like"),

@@ -12,6 +12,8 @@ struct NginxService: Service {
     let state: StateDirectory
     let programs: Programs
     let port: UInt16
+    /// What its connections have to finish.
+    let drainTimeout: Duration
     let logger: Logger
 
     func run() async throws {
@@ -22,7 +24,7 @@ struct NginxService: Service {
             environment: ["PATH": (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin") + ":/usr/sbin:/sbin"],
             workingDirectory: state.nginx, logFile: "\(state.log)/nginx.log",
             // nginx's workers outlive a killed master; on SIGTERM it ends them.
-            signalOnParentDeath: SIGTERM, stopSignal: SIGQUIT, grace: .seconds(5))
+            signalOnParentDeath: SIGTERM, stopSignal: SIGQUIT, grace: drainTimeout)
         try await cancelWhenGracefulShutdown {
             let ending = await child.run(launcher: programs.launcher) { pid in
                 logger.info("nginx listens on port \(port)", metadata: ["pid": "\(pid)"])
@@ -36,11 +38,13 @@ struct NginxService: Service {
         var configuration = NginxConfiguration(
             port: port, gateway: Gateway.socket(in: state), largestBody: FunctionManifest.largestBody,
             folder: isOwn ? state.nginx : nil,
-            // nginx's workers must reach a socket in a folder that is ours alone.
-            user: isOwn && geteuid() == 0 ? "root" : nil)
+            user: isOwn && geteuid() == 0 ? account?.name ?? "root" : nil)
         configuration.files = OpenFiles.raiseLimit()
         return try configuration.text()
     }
+
+    /// Whom nginx's workers run as where we are root; `nil` where they stay who we are.
+    static var account: Account? { geteuid() == 0 ? Account(firstOf: "www-data", "nginx") : nil }
 }
 
 struct NginxEnded: Error, CustomStringConvertible {

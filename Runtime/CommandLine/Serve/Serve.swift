@@ -11,7 +11,7 @@ import UnixSignals
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the system: gateway, functions, model hosts, and nginx in front.",
-        discussion: "Ctrl-C or SIGTERM lets running calls finish, then stops everything.")
+        discussion: "Ctrl-C or SIGTERM lets running calls finish, then stops everything. SIGHUP reads models.yaml and prices.yaml anew.")
 
     @OptionGroup var state: StateOption
 
@@ -26,6 +26,9 @@ struct Serve: AsyncParsableCommand {
 
     @Option(name: .customLong("drain-timeout"), help: "Seconds that running calls have to finish at the end.")
     var drainTimeout: Int = 10
+
+    @Option(name: .customLong("model-memory"), help: "What the models of all hosts together may take, such as 8GiB (default: three quarters of the memory).")
+    var modelMemory: ByteSize?
 
     @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: Logger.Level = .info
@@ -45,15 +48,24 @@ struct Serve: AsyncParsableCommand {
         try StateLayout.clearSockets(directory)
         for function in BuiltInFunction.all(beside: programs) { try function.install(in: directory.functions) }
 
+        let ledger = try await openLedger(directory, settings, logger)
         let gateway = Gateway(
-            state: directory, programs: programs, settings: settings, ledger: try await openLedger(directory, settings, logger),
-            tokens: try TokenKey.loadOrCreate(at: directory.tokenKey), logger: logger)
-        var services = gateway.services(httpPort: httpPort)
-        if nginx { services.append(NginxService(state: directory, programs: programs, port: port, logger: logger)) }
+            state: directory, programs: programs, settings: settings, ledger: ledger,
+            tokens: try TokenKey.loadOrCreate(at: directory.tokenKey), modelMemory: modelMemory?.bytes, logger: logger)
+        var services = gateway.services(httpPort: httpPort, nginx: NginxService.account)
+        services.append(ReloadService(gateway: gateway, ledger: ledger, state: directory, logger: logger))
+        if nginx {
+            services.append(
+                NginxService(state: directory, programs: programs, port: port, drainTimeout: .seconds(drainTimeout), logger: logger))
+        }
+        let drain = DrainReport(gateway: gateway, timeout: drainTimeout, logger: logger)
+        services.append(drain)
         var configuration = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(drainTimeout)
         configuration.maximumCancellationDuration = .seconds(15)
         defer { try? FileManager.default.removeItem(atPath: directory.run) }
+        let report = Task { await drain.report() }
+        defer { report.cancel() }
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
         _ = consume lock
@@ -79,6 +91,16 @@ struct Serve: AsyncParsableCommand {
         let left = try await ledger.settleLeftovers()
         if left.invocations > 0 { logger.notice("\(left.line)") }
         return ledger
+    }
+}
+
+/// An amount such as `512MiB`.
+struct ByteSize: ExpressibleByArgument {
+    let bytes: Int
+
+    init?(argument: String) {
+        guard let bytes = YAMLReader.bytes(written: argument), bytes > 0 else { return nil }
+        self.bytes = bytes
     }
 }
 

@@ -8,6 +8,8 @@ package struct EngineLoad: Hashable, Sendable {
     package var waiting: Int
     /// Share of the cache that running sequences hold, from 0 to 1.
     package var cacheUsage = 0.0
+    /// Steps since the start: who watches sees by it whether an engine that has work gets on with it.
+    package var steps = 0
 }
 
 /// Where the engine's thread writes its load for others to read.
@@ -15,6 +17,6 @@ final class LoadGauge: Sendable {
     private let load = Mutex(EngineLoad(running: 0, waiting: 0))
     var value: EngineLoad { load.withLock { $0 } }
     func set(running: Int, waiting: Int, cacheUsage: Double = 0) {
-        load.withLock { $0 = EngineLoad(running: running, waiting: waiting, cacheUsage: cacheUsage) }
+        load.withLock { $0 = EngineLoad(running: running, waiting: waiting, cacheUsage: cacheUsage, steps: $0.steps + 1) }
     }
 }

@@ -30,7 +30,7 @@ struct Host: Sendable {
         router.post("/v1/embeddings") { request, context in try await embed(admit(request, context)) }
         router.post("/tokenize") { request, context in try tokenize(await admit(request, context)) }
         router.get("/v1/models") { _, _ in try models() }
-        router.get("/health") { _, _ in try Response.json(["status": "ok"]) }
+        router.get("/health") { _, _ in try health() }
         router.get("/metrics") { _, _ in
             Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
@@ -61,6 +61,14 @@ struct Host: Sendable {
             throw APIError.tooLarge(limit: Host.bodyLimit)
         }
         return Call(token: token, caller: context.caller, fields: try RequestFields(parsing: body.readableBytesView))
+    }
+
+    /// That it answers, what it has to do, and a count that grows while it does it.
+    private func health() throws -> Response {
+        let load = engine.load
+        return try Response.json(
+            ["status": "ok", "running": .integer(Int64(load.running)), "waiting": .integer(Int64(load.waiting)), "steps": .integer(Int64(load.steps))]
+                as JSON)
     }
 
     /// OpenAI's list of models, with the names that llama-server and vLLM use for what a model is.

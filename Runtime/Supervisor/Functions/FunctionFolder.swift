@@ -2,38 +2,38 @@ import FoundationEssentials
 import Glibc
 import Mustache
 
-/// A folder in the functions directory, as one scan sees it.
-package struct FunctionFolder: Sendable {
+/// A folder in the functions directory, as one look sees it.
+package struct FunctionFolder: Hashable, Sendable {
+    /// The folder's name, by which the function is known to the command line.
+    package let name: String
     /// Absolute path.
     package let path: String
     /// Changes whenever something directly in the folder is written, replaced, added or removed.
-    package let fingerprint: String
-    /// What it says of itself, or what is wrong with it.
-    package let manifest: Result<FunctionManifest, ManifestError>
+    package let stamp: String
 
-    /// Every function in `directory`, by folder name. Names that begin with a dot are being prepared and do not count.
-    /// - Parameters:
-    ///   - reserved: routes that no function can have.
-    ///   - models: the model aliases there are.
-    package static func scan(_ directory: String, reserved: [Route], models: Set<String>) -> [FunctionFolder] {
+    /// Every folder in `directory`, by name. Names that begin with a dot are being prepared and do not count.
+    package static func list(_ directory: String) -> [FunctionFolder] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        let folders = names.filter { !$0.hasPrefix(".") }.sorted().map { "\(directory)/\($0)" }.filter(isDirectory)
-        var owners = Dictionary(reserved.map { (claim($0), "Swiftlet itself") }) { $1 }
-        return folders.map { path in
-            let manifest = Result { try read(path, models: models, owners: &owners) }
-                .mapError { $0 as? ManifestError ?? ManifestError(file: path, message: "\($0)") }
-            return FunctionFolder(path: path, fingerprint: fingerprint(of: path), manifest: manifest)
-        }
+        return names.filter { !$0.hasPrefix(".") && isDirectory("\(directory)/\($0)") }.sorted()
+            .map { FunctionFolder(name: $0, path: "\(directory)/\($0)") }
     }
 
-    /// Reads the manifest and checks what it names: files that exist, a name and routes that no earlier folder has.
-    private static func read(_ path: String, models: Set<String>, owners: inout [String: String]) throws -> FunctionManifest {
-        let manifest = try FunctionManifest(folder: path, models: models)
+    package init(name: String, path: String) {
+        self.name = name
+        self.path = path
+        self.stamp = Self.stamp(of: path)
+    }
+
+    /// Reads the manifest and checks that what it names is there.
+    /// - Parameter models: the model aliases there are.
+    /// - Throws: ``ManifestError``.
+    package func manifest(models: Set<String>) throws -> FunctionManifest {
+        let manifest = try FunctionManifest(folder: path, defaultName: name.lowercased(), models: models)
         let file = "\(path)/function.yaml"
         switch manifest.handler {
         case .program(let words) where words[0].contains("/"):
             let program = words[0].hasPrefix("/") ? words[0] : "\(path)/\(words[0])"
-            guard access(program, X_OK) == 0, !isDirectory(program) else {
+            guard access(program, X_OK) == 0, !Self.isDirectory(program) else {
                 throw ManifestError(file: file, message: "the handler \(words[0]) is missing or not executable (chmod +x)")
             }
         case .program: break
@@ -51,15 +51,8 @@ package struct FunctionFolder: Sendable {
         if let script = manifest.script, access("\(path)/\(script)", R_OK) != 0 {
             throw ManifestError(file: file, message: "the script \(script) is missing")
         }
-        let claims = ["the name '\(manifest.name)'"] + manifest.routes.map(claim)
-        for claim in claims {
-            if let owner = owners[claim] { throw ManifestError(file: file, message: "\(claim) is taken by \(owner)") }
-        }
-        for claim in claims { owners[claim] = path }
         return manifest
     }
-
-    private static func claim(_ route: Route) -> String { "the route '\(route.method) /\(route.shape)'" }
 
     private static func isDirectory(_ path: String) -> Bool {
         var status = stat()
@@ -67,8 +60,8 @@ package struct FunctionFolder: Sendable {
     }
 
     /// Names, inodes, sizes and times of the folder's direct content, hashed (FNV-1a). What lies deeper does not count,
-    /// so that a folder with a package tree in it stays cheap to watch; write `function.yaml` anew to deploy a deep change.
-    private static func fingerprint(of path: String) -> String {
+    /// so that a folder with a package tree in it stays cheap to watch; touch `function.yaml` to deploy a deep change.
+    private static func stamp(of path: String) -> String {
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for name in names {
@@ -79,6 +72,32 @@ package struct FunctionFolder: Sendable {
         }
         return String(hash, radix: 16)
     }
+}
+
+/// What only one function can have: its name and its routes.
+package struct Claims: Sendable {
+    private var owners: [String: String] = [:]
+
+    package init(reserved: [Route]) {
+        for route in reserved { owners[Self.claim(route)] = "Swiftlet itself" }
+    }
+
+    package mutating func take(_ manifest: FunctionManifest, for owner: String) {
+        for claim in Self.claims(of: manifest) { owners[claim] = "the function '\(owner)'" }
+    }
+
+    /// - Throws: ``ManifestError`` when another owner has the name or a route of `manifest`.
+    package func check(_ manifest: FunctionManifest, file: String) throws {
+        for claim in Self.claims(of: manifest) {
+            if let owner = owners[claim] { throw ManifestError(file: file, message: "\(claim) is taken by \(owner)") }
+        }
+    }
+
+    private static func claims(of manifest: FunctionManifest) -> [String] {
+        ["the name '\(manifest.name)'"] + manifest.routes.map(claim)
+    }
+
+    private static func claim(_ route: Route) -> String { "the route '\(route.method) /\(route.shape)'" }
 }
 
 extension Route {

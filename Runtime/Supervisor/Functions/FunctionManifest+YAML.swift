@@ -2,9 +2,11 @@ import FoundationEssentials
 
 extension FunctionManifest {
     /// The manifest of the function in `folder`.
-    /// - Parameter models: the aliases there are.
+    /// - Parameters:
+    ///   - defaultName: the function's name where the manifest gives none.
+    ///   - models: the aliases there are.
     /// - Throws: ``ManifestError`` that names the file, the line and what to write there.
-    package init(folder: String, models: Set<String>) throws {
+    package init(folder: String, defaultName: String, models: Set<String>) throws {
         let file = "\(folder)/function.yaml"
         guard let data = FileManager.default.contents(atPath: file) else {
             throw ManifestError(file: file, message: "cannot be read; a function's folder needs a function.yaml")
@@ -13,7 +15,6 @@ extension FunctionManifest {
         guard let text = String(validating: data, as: UTF8.self) else {
             throw ManifestError(file: file, message: "is not UTF-8 text")
         }
-        let defaultName = folder.split(separator: "/").last.map { $0.lowercased() } ?? ""
         try self.init(yaml: text, file: file, defaultName: defaultName, knownModels: models)
     }
 
@@ -23,7 +24,7 @@ extension FunctionManifest {
     ///   - knownModels: the aliases there are.
     package init(yaml text: String, file: String, defaultName: String, knownModels: Set<String>) throws {
         let reader = try YAMLReader(text, file: file)
-        try reader.allow("name", "routes", "handler", "prompt", "script", "models", "environment", "scale", "limits")
+        try reader.allow("name", "routes", "handler", "prompt", "script", "models", "environment", "scale", "limits", "health", "isolation")
 
         let name = try reader.text("name") ?? defaultName
         guard Self.isName(name) else {
@@ -75,6 +76,8 @@ extension FunctionManifest {
         }
         if let scale = try reader.mapping("scale") { self.scale = try Scale(scale) }
         if let limits = try reader.mapping("limits") { self.limits = try Limits(limits) }
+        if let health = try reader.mapping("health") { self.health = try Health(health) }
+        if let isolation = try reader.mapping("isolation") { self.isolation = try Isolation(isolation) }
     }
 
     /// Function names are part of socket names, log names and reports.
@@ -107,5 +110,40 @@ extension FunctionManifest.Limits {
         maxRequests = try reader.integer("max_requests", in: 1...1_000_000_000)
         body = try reader.size("body", upTo: FunctionManifest.largestBody) ?? body
         memory = try reader.size("memory", upTo: 1 << 40)
+    }
+}
+
+extension FunctionManifest.Health {
+    fileprivate init(_ reader: YAMLReader) throws {
+        self.init()
+        try reader.allow("probe", "timeout")
+        timeout = try reader.duration("timeout") ?? timeout
+        guard timeout > .zero else { throw reader.failure("timeout", "must be more than 0s") }
+        guard let probe = try reader.mapping("probe") else { return }
+        try probe.allow("method", "path", "body", "status")
+        let method = try probe.text("method") ?? "GET"
+        guard Route("\(method) /") != nil else { throw probe.failure("method", "must be an HTTP method such as GET or POST") }
+        guard let path = try probe.text("path") else { throw probe.failure("path", "is missing: write for example 'path: /hello'") }
+        guard path.hasPrefix("/"), !path.contains(" ") else { throw probe.failure("path", "must start with '/' and have no spaces") }
+        self.probe = Probe(
+            method: method, path: path, body: try probe.text("body") ?? "", status: try probe.integer("status", in: 200...599))
+    }
+}
+
+extension FunctionManifest.Isolation {
+    fileprivate init(_ reader: YAMLReader) throws {
+        self.init()
+        try reader.allow("read", "write", "network")
+        read = try Self.paths("read", reader)
+        write = try Self.paths("write", reader)
+        network = try reader.flag("network") ?? false
+    }
+
+    private static func paths(_ key: String, _ reader: YAMLReader) throws -> [String] {
+        let paths = try reader.list(key) ?? []
+        if let relative = paths.first(where: { !$0.hasPrefix("/") }) {
+            throw reader.failure(key, "must be absolute paths (found '\(relative)')")
+        }
+        return paths
     }
 }

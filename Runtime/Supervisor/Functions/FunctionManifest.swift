@@ -11,13 +11,22 @@ import Wire
 /// environment: {LOG_LEVEL: debug}
 /// scale:  {min: 0, max: 8, concurrency: 16, idle: 60s}
 /// limits: {timeout: 120s, idle_timeout: 30s, body: 1MiB, memory: 256MiB, max_requests: 10000}
+/// health: {timeout: 10s, probe: {method: GET, path: /hello, status: 200}}
+/// isolation: {read: [/srv/data], write: [/srv/out], network: true}
 /// ```
 package struct FunctionManifest: Hashable, Sendable {
-    package enum Handler: Hashable, Sendable {
+    package enum Handler: Hashable, Sendable, CustomStringConvertible {
         /// A program and its arguments. A program with a slash is relative to the function's folder; another is looked up in `PATH`.
         case program([String])
         /// A mustache template, run by Swiftlet's own prompt handler.
         case prompt(String)
+
+        package var description: String {
+            switch self {
+            case .program(let words): words.joined(separator: " ")
+            case .prompt(let template): template
+            }
+        }
     }
 
     package struct Scale: Hashable, Sendable {
@@ -55,6 +64,43 @@ package struct FunctionManifest: Hashable, Sendable {
         }
     }
 
+    /// What a new version must do before it takes traffic.
+    package struct Health: Hashable, Sendable {
+        package struct Probe: Hashable, Sendable {
+            package var method: String
+            /// With a query, if any.
+            package var path: String
+            package var body: String
+            /// The status that counts as healthy; `nil` for any from 200 to 299.
+            package var status: Int?
+
+            package init(method: String = "GET", path: String, body: String = "", status: Int? = nil) {
+                self.method = method
+                self.path = path
+                self.body = body
+                self.status = status
+            }
+        }
+
+        /// The request that must be answered; without one, a worker must show that it speaks FastCGI.
+        package var probe: Probe?
+        /// From the worker's start to its answer.
+        package var timeout: Duration = .seconds(10)
+
+        package init() {}
+    }
+
+    /// What workers may reach beside their own folder, the system's libraries and the sockets of their models.
+    package struct Isolation: Hashable, Sendable {
+        /// Absolute paths of files and folders, with all below them.
+        package var read: [String] = []
+        package var write: [String] = []
+        /// Whether they may use TCP.
+        package var network = false
+
+        package init() {}
+    }
+
     package var name: String
     package var routes: [Route]
     package var handler: Handler
@@ -63,6 +109,8 @@ package struct FunctionManifest: Hashable, Sendable {
     package var environment: [String: String] = [:]
     package var scale = Scale()
     package var limits = Limits()
+    package var health = Health()
+    package var isolation = Isolation()
 
     /// The longest request body a function may ask for; nginx's own limit.
     package static let largestBody = 64 << 20

@@ -18,11 +18,12 @@ package actor FunctionRunner {
     private let logger: Logger
     private var pool: FunctionPool
     private var waiters: [FunctionPool.RequestID: (continuation: CheckedContinuation<Lease, any Error>, since: ContinuousClock.Instant)] = [:]
-    private var processes: [FunctionPool.WorkerID: (socket: String, task: Task<Void, Never>)] = [:]
+    private var processes: [FunctionPool.WorkerID: WorkerProcess] = [:]
     private var weights = CallWeights()
     private var nextRequest = 0
     private var timer: (task: Task<Void, Never>, at: ContinuousClock.Instant)?
-    private var lastFailure = ""
+    /// How the last worker that was not stopped ended; empty while there is none.
+    package private(set) var lastFailure = ""
 
     /// One request's claim on a worker. Ends with ``FunctionRunner/release(_:_:)``.
     package struct Lease: Sendable {
@@ -33,6 +34,17 @@ package actor FunctionRunner {
         /// Whether the worker's process was started for this request.
         package let isCold: Bool
         fileprivate let request: FunctionPool.RequestID
+        fileprivate let worker: FunctionPool.WorkerID
+    }
+
+    private struct WorkerProcess {
+        let socket: String
+        let task: Task<Void, Never>
+        var pid: pid_t?
+        var running = 0
+        var isStopping = false
+        /// Since when it works or does not.
+        var since = ContinuousClock.now
     }
 
     init(manifest: FunctionManifest, folder: String, version: String, environment: WorkerEnvironment, logger: Logger) {
@@ -65,11 +77,19 @@ package actor FunctionRunner {
     }
 
     package func release(_ lease: Lease, _ ending: FunctionPool.Ending) {
+        ended(lease)
         perform(pool.release(lease.request, ending, at: .now))
     }
 
     /// A call of `key` has used so many tokens: what its next calls are likely to need.
     package func record(tokens: Int, key: String) { weights.record(tokens: tokens, key: key) }
+
+    private func ended(_ lease: Lease) {
+        guard var process = processes[lease.worker] else { return }
+        process.running -= 1
+        if process.running == 0 { process.since = .now }
+        processes[lease.worker] = process
+    }
 
     private func abandon(_ id: FunctionPool.RequestID) {
         guard let waiter = waiters.removeValue(forKey: id) else { return }
@@ -94,6 +114,18 @@ package actor FunctionRunner {
     }
 
     package var workerCount: Int { pool.workerCount }
+    package var waitingCount: Int { pool.waitingCount }
+
+    /// What each worker is doing.
+    package var workers: [SystemStatus.WorkerStatus] {
+        processes.sorted { $0.key < $1.key }.map { _, process in
+            let state: SystemStatus.WorkerStatus.State =
+                process.isStopping ? .stopping : process.pid == nil ? .starting : process.running > 0 ? .busy : .idle
+            return SystemStatus.WorkerStatus(
+                process: process.pid ?? 0, state: state, since: process.since.duration(to: .now) / .seconds(1), running: process.running,
+                memory: process.pid.map(ProcessMemory.ofProcess) ?? 0)
+        }
+    }
 
     // MARK: Actions
 
@@ -106,15 +138,19 @@ package actor FunctionRunner {
                 started.insert(worker)
                 launch(worker)
             case .stop(let worker):
+                processes[worker]?.isStopping = true
+                processes[worker]?.since = .now
                 guard let process = processes[worker] else { continue }
                 // Some servers do not end while a connection is open.
                 environment.closeConnections(process.socket)
                 process.task.cancel()
             case .grant(let request, let worker):
                 guard let waiter = waiters.removeValue(forKey: request) else { continue }
+                if processes[worker]?.running == 0 { processes[worker]?.since = .now }
+                processes[worker]?.running += 1
                 let lease = Lease(
                     socket: processes[worker]?.socket ?? "", waited: waiter.since.duration(to: .now), isCold: started.contains(worker),
-                    request: request)
+                    request: request, worker: worker)
                 waiter.continuation.resume(returning: lease)
             case .refuse(let request, let refusal):
                 waiters.removeValue(forKey: request)?.continuation.resume(throwing: error(for: refusal))
@@ -148,18 +184,21 @@ package actor FunctionRunner {
             child = try environment.process(for: manifest, in: folder, socket: socket)
         } catch {
             // The pool hears of it as of any worker that ends, after this event's actions are done.
-            processes[worker] = (socket, Task { self.ended(worker, .notStarted("\(error)")) })
+            processes[worker] = WorkerProcess(socket: socket, task: Task { self.ended(worker, .notStarted("\(error)")) })
             return
         }
         let launcher = environment.programs.launcher
         let task = Task {
             let ending = await child.run(launcher: launcher) { pid in
                 logger.debug("started \(child.name)", metadata: ["pid": "\(pid)"])
+                Task { await self.started(worker, pid) }
             }
             self.ended(worker, ending)
         }
-        processes[worker] = (socket, task)
+        processes[worker] = WorkerProcess(socket: socket, task: task)
     }
+
+    private func started(_ worker: FunctionPool.WorkerID, _ pid: pid_t) { processes[worker]?.pid = pid }
 
     private func ended(_ worker: FunctionPool.WorkerID, _ ending: ChildProcess.Ending) {
         guard let process = processes.removeValue(forKey: worker) else { return }

@@ -7,6 +7,7 @@ import Wire
 struct WorkerEnvironment: Sendable {
     let state: StateDirectory
     let programs: Programs
+    let isolation: Isolation
     /// Called with the socket of a worker that gets no more requests, because it ended or is about to.
     let closeConnections: @Sendable (_ socket: String) -> Void
     private let serial = Serial()
@@ -15,7 +16,8 @@ struct WorkerEnvironment: Sendable {
         let next = Atomic<Int>(1)
     }
 
-    init(state: StateDirectory, programs: Programs, closeConnections: @escaping @Sendable (String) -> Void) {
+    init(isolation: Isolation, state: StateDirectory, programs: Programs, closeConnections: @escaping @Sendable (String) -> Void) {
+        self.isolation = isolation
         self.state = state
         self.programs = programs
         self.closeConnections = closeConnections
@@ -27,25 +29,27 @@ struct WorkerEnvironment: Sendable {
     func logFile(of function: String) -> String { "\(state.log)/\(function).log" }
 
     /// Binds the worker's socket and says how to start its process.
-    /// - Throws: ``SystemError`` when the socket cannot be bound or the data folder not be made.
+    /// - Parameter folder: the version's.
+    /// - Throws: ``SystemError`` when the socket cannot be bound or the function's folders not be made.
     func process(for manifest: FunctionManifest, in folder: String, socket: String) throws -> ChildProcess {
-        let data = state.data(of: manifest.name)
-        try FileManager.default.createDirectory(
-            atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try isolation.prepare(manifest.name, versions: folder.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" })
         let models = Dictionary(uniqueKeysWithValues: Set(manifest.models).map { ($0, JSON.string(ModelHosts.socket(of: $0, in: state))) })
         var variables = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"]
         variables.merge(manifest.environment) { $1 }
         variables.merge([
             "SWIFTLET_FUNCTION": manifest.name,
-            "SWIFTLET_DATA": data,
+            "SWIFTLET_DATA": state.data(of: manifest.name),
+            "TMPDIR": state.scratch(of: manifest.name),
             "SWIFTLET_CONCURRENCY": "\(manifest.scale.concurrency)",
             "SWIFTLET_MODELS": String(decoding: try JSON.encode(models), as: UTF8.self),
             "SWIFTLET_GATEWAY": "\(state.run)/internal.sock",
         ]) { $1 }
-        let command: [String]
+        var command: [String]
         switch manifest.handler {
         case .program(let words):
             command = words
+            // PHP's cache keeps its lock in /tmp, whatever TMPDIR says.
+            if manifest.script != nil { command.insert(contentsOf: ["-d", "opcache.lockfile_path=\(state.scratch(of: manifest.name))"], at: 1) }
         case .prompt(let template):
             command = [programs.promptHandler]
             variables["SWIFTLET_PROMPT"] = "\(folder)/\(template)"
@@ -54,6 +58,6 @@ struct WorkerEnvironment: Sendable {
         return ChildProcess(
             name: "worker of \(manifest.name)", program: program, arguments: Array(command.dropFirst()), environment: variables,
             workingDirectory: folder, input: try UnixSocket.listen(at: socket), logFile: logFile(of: manifest.name),
-            memory: manifest.limits.memory)
+            memory: manifest.limits.memory, confinement: isolation.confinement(of: manifest, in: folder))
     }
 }

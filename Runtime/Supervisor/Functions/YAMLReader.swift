@@ -79,6 +79,10 @@ package struct YAMLReader {
         }
     }
 
+    package func flag(_ key: String) throws -> Bool? {
+        try value(key, expected: "true or false") { $0.scalar.flatMap { ["true": true, "false": false][$0.string] } }
+    }
+
     /// For example `250ms`, `60s`, `5m`, `1h`.
     package func duration(_ key: String) throws -> Duration? {
         try value(key, expected: "a duration such as 250ms, 60s or 5m") { $0.scalar.flatMap { Duration(written: $0.string) } }
@@ -87,7 +91,7 @@ package struct YAMLReader {
     /// Bytes, for example `4096`, `512KiB`, `1MiB`.
     package func size(_ key: String, upTo largest: Int) throws -> Int? {
         try value(key, expected: "a size such as 512KiB or 1MiB, at most \(largest) bytes") { node in
-            node.scalar.flatMap { bytes(written: $0.string) }.flatMap { (1...largest).contains($0) ? $0 : nil }
+            node.scalar.flatMap { Self.bytes(written: $0.string) }.flatMap { (1...largest).contains($0) ? $0 : nil }
         }
     }
 
@@ -123,11 +127,14 @@ extension Duration {
     }
 }
 
-private func bytes(written text: String) -> Int? {
-    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("KB", 10), ("MB", 20), ("GB", 30)]
-    guard let (unit, shift) = units.first(where: { text.hasSuffix($0.0) }) else { return Int(text) }
-    guard let count = Int(text.dropLast(unit.count)), (0...(1 << 30)).contains(count) else { return nil }
-    return count << shift
+extension YAMLReader {
+    /// Reads `4096`, `512KiB`, `1MiB`.
+    package static func bytes(written text: String) -> Int? {
+        let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("KB", 10), ("MB", 20), ("GB", 30)]
+        guard let (unit, shift) = units.first(where: { text.hasSuffix($0.0) }) else { return Int(text) }
+        guard let count = Int(text.dropLast(unit.count)), (0...(1 << 30)).contains(count) else { return nil }
+        return count << shift
+    }
 }
 
 extension String {

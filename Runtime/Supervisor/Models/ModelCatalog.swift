@@ -8,6 +8,9 @@ import SwiftletSystem
 ///   file: swiftlet-demo-q8_0.gguf      # in the state directory's models folder, or an absolute path
 /// embed:
 ///   file: all-minilm-l6-v2-q8_0.gguf
+///   keep_warm: 15m                     # how long its host stays without work, or `always`; 15m is the default
+///   memory: 600MiB                     # what it counts in the memory for models; the default is the file's size
+///   stall_timeout: 60s                 # a host that has work and gets nothing done for so long is replaced; 60s is the default
 /// ```
 package struct ModelCatalog: Sendable {
     package struct Entry: Hashable, Sendable {
@@ -16,6 +19,13 @@ package struct ModelCatalog: Sendable {
         package let file: String
         /// Absolute.
         package let path: String
+        /// How long its host stays without work; `nil` for always.
+        package var keepWarm: Duration? = .seconds(900)
+        /// Bytes that it counts in the memory for models; `nil` for the file's size.
+        package var memory: Int?
+        package var stallTimeout = Duration.seconds(60)
+        /// The other keys, as written in the file.
+        fileprivate var settings: [String: String] = [:]
     }
 
     /// In the order of the file.
@@ -39,9 +49,19 @@ package struct ModelCatalog: Sendable {
                 throw reader.failure(alias, "is not an alias: use 1 to 40 of a-z, 0-9 and '-', starting with a letter")
             }
             guard let model = try reader.mapping(alias) else { throw reader.failure(alias, "needs a 'file'") }
-            try model.allow("file")
+            try model.allow("file", "keep_warm", "memory", "stall_timeout")
             guard let file = try model.text("file") else { throw model.failure("file", "is missing: name the model's GGUF file") }
-            return Entry(alias: alias, file: file, path: file.hasPrefix("/") ? file : "\(state.models)/\(file)")
+            var entry = Entry(alias: alias, file: file, path: file.hasPrefix("/") ? file : "\(state.models)/\(file)")
+            if try model.text("keep_warm") == "always" {
+                entry.keepWarm = nil
+            } else if let time = try model.duration("keep_warm") {
+                entry.keepWarm = time
+            }
+            entry.memory = try model.size("memory", upTo: 1 << 50)
+            entry.stallTimeout = try model.duration("stall_timeout") ?? entry.stallTimeout
+            for key in ["keep_warm", "memory", "stall_timeout"] { entry.settings[key] = try model.text(key) }
+            guard entry.stallTimeout > .zero else { throw model.failure("stall_timeout", "must be more than 0s") }
+            return entry
         }
     }
 
@@ -50,13 +70,17 @@ package struct ModelCatalog: Sendable {
 
     /// Lets `alias` stand for `file` from now on, and writes `models.yaml` anew: aside first, then renamed.
     package mutating func set(_ alias: String, to file: String) throws {
-        let entry = Entry(alias: alias, file: file, path: file.hasPrefix("/") ? file : "\(state.models)/\(file)")
+        var entry = Entry(alias: alias, file: file, path: file.hasPrefix("/") ? file : "\(state.models)/\(file)")
         if let index = entries.firstIndex(where: { $0.alias == alias }) {
+            entry.settings = entries[index].settings
             entries[index] = entry
         } else {
             entries.append(entry)
         }
-        let text = entries.map { "\($0.alias):\n  file: \"\($0.file)\"\n" }.joined()
+        let text = entries.map { entry in
+            let settings = entry.settings.sorted { $0.key < $1.key }.map { "  \($0.key): \($0.value)\n" }.joined()
+            return "\(entry.alias):\n  file: \"\(entry.file)\"\n\(settings)"
+        }.joined()
         try Data(text.utf8).write(to: URL(filePath: state.modelsFile), options: .atomic)
     }
 }

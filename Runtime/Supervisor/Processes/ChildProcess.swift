@@ -21,6 +21,7 @@ package struct ChildProcess: Sendable {
     var logFile: String
     /// Bytes of private data; `nil` for no limit.
     var memory: Int?
+    var confinement = Confinement()
     /// What the kernel sends it when we die.
     var signalOnParentDeath: Int32 = SIGKILL
     /// What asks it to end.
@@ -31,7 +32,7 @@ package struct ChildProcess: Sendable {
     package init(
         name: String, program: String, arguments: [String] = [], environment: [String: String], workingDirectory: String,
         input: FileDescriptor? = nil, keepsInput: Bool = false, logFile: String, memory: Int? = nil,
-        signalOnParentDeath: Int32 = SIGKILL, stopSignal: Int32 = SIGTERM, grace: Duration = .seconds(5)
+        confinement: Confinement = Confinement(), signalOnParentDeath: Int32 = SIGKILL, stopSignal: Int32 = SIGTERM, grace: Duration = .seconds(5)
     ) {
         self.name = name
         self.program = program
@@ -42,9 +43,15 @@ package struct ChildProcess: Sendable {
         self.keepsInput = keepsInput
         self.logFile = logFile
         self.memory = memory
+        self.confinement = confinement
         self.signalOnParentDeath = signalOnParentDeath
         self.stopSignal = stopSignal
         self.grace = grace
+    }
+
+    private var launcherArguments: [String] {
+        ["--parent", "\(getpid())", "--signal", "\(signalOnParentDeath)"] + (memory.map { ["--memory", "\($0)"] } ?? [])
+            + confinement.arguments
     }
 
     package enum Ending: Sendable, Equatable, CustomStringConvertible {
@@ -80,7 +87,7 @@ package struct ChildProcess: Sendable {
             options.teardownSequence = [.send(signal: Signal(rawValue: stopSignal), allowedDurationToNextStep: grace)]
             let configuration = Subprocess.Configuration(
                 executable: .path(FilePath(launcher)),
-                arguments: Arguments(["\(getpid())", "\(signalOnParentDeath)", "\(memory ?? 0)", program] + arguments),
+                arguments: Arguments(launcherArguments + ["--", program] + arguments),
                 environment: .custom(
                     environment.reduce(into: [:]) { keyed, variable in
                         if let key = Environment.Key(rawValue: variable.key) { keyed[key] = variable.value }

@@ -6,11 +6,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 int swl_unix_listen(const char *path, int backlog, mode_t mode) {
@@ -45,6 +48,36 @@ void swl_unix_refuse_waiting(int descriptor) {
     }
 }
 
+static long milliseconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+ssize_t swl_unix_exchange(const char *path, const void *question, size_t length, void *answer, size_t expected, int timeout) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -errno;
+
+    ssize_t result = 0;
+    if (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0
+        || send(descriptor, question, length, MSG_NOSIGNAL) != (ssize_t)length)
+        result = errno == EPIPE ? 0 : -errno;
+    long end = milliseconds_now() + timeout;
+    while (result >= 0 && (size_t)result < expected) {
+        struct pollfd peer = {.fd = descriptor, .events = POLLIN};
+        long left = end - milliseconds_now();
+        if (left <= 0 || poll(&peer, 1, left) <= 0) break;
+        ssize_t count = recv(descriptor, (char *)answer + result, expected - result, 0);
+        if (count <= 0) break;
+        result += count;
+    }
+    close(descriptor);
+    return result;
+}
+
 int swl_lock_file(const char *path) {
     int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (descriptor < 0) return -errno;
@@ -67,7 +100,19 @@ int swl_port_is_free(unsigned short port) {
     return result;
 }
 
+int swl_exchange(const char *made, const char *target) {
+    if (renameat2(AT_FDCWD, made, AT_FDCWD, target, RENAME_EXCHANGE) == 0) return 0;
+    if (errno == ENOENT && rename(made, target) == 0) return 0;
+    return -errno;
+}
+
 const char *swl_signal_name(int number) {
     const char *name = sigabbrev_np(number);
     return name ? name : "?";
+}
+
+int swl_landlock_version(void) {
+    // landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION, by number because the system's headers may not know it.
+    long version = syscall(444, NULL, 0, 1);
+    return version > 0 ? (int)version : 0;
 }

@@ -14,11 +14,21 @@ bool swl_is_listening(int descriptor);
 /// Accepts and closes every connection that waits on the listening socket, so that its callers learn at once that nobody serves it.
 void swl_unix_refuse_waiting(int descriptor);
 
+/// Connects to the unix socket at `path`, sends `question` and reads up to `expected` bytes of the answer within `timeout` milliseconds.
+/// Returns how many it read, fewer when the peer closed or the time is over, or -errno.
+ssize_t swl_unix_exchange(const char *path, const void *question, size_t length, void *answer, size_t expected, int timeout);
+
 /// Takes an exclusive lock on `path`, creating it, without waiting. Returns the descriptor that holds it, or -errno.
 int swl_lock_file(const char *path);
 
 /// Whether TCP port `port` can be listened on. Returns 0, or -errno.
 int swl_port_is_free(unsigned short port);
 
+/// Gives `made` the name `target`, and what had that name, if anything, the name of `made`, in one step. Returns 0, or -errno.
+int swl_exchange(const char *made, const char *target);
+
 /// The name of signal `number` without "SIG", for messages; "?" where there is none.
 const char *swl_signal_name(int number);
+
+/// Which version of Landlock's interface the kernel has; 0 for none.
+int swl_landlock_version(void);

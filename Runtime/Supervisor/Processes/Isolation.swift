@@ -1,0 +1,197 @@
+import CSwiftletSystem
+import FoundationEssentials
+import Glibc
+import Logging
+import SwiftletSystem
+import Synchronization
+import SystemPackage
+
+/// Keeps functions apart from the system and from each other, as far as the kernel and our own rights allow.
+///
+/// - Where we are root, each function has a user of its own, and each model's socket a group; a function's workers are in the
+///   groups of the models it names. The numbers are a thousand per state directory out of 1,400,000,000 to 1,499,999,999, chosen
+///   by the directory's path; a function keeps its number, because its data folder belongs to it.
+/// - Where the kernel has Landlock, workers read only their version, the system's programs and libraries and what `isolation` in
+///   `function.yaml` grants, write only their data and scratch folders, and use TCP only where it is granted.
+final class Isolation: Sendable {
+    private let state: StateDirectory
+    private let programs: Programs
+    private let hasLandlock: Bool
+    /// The first number of ours; `nil` where functions run as the user that we are.
+    private let firstUser: UInt32?
+    private let numbers = Mutex(Numbers())
+
+    private struct Numbers {
+        var users: [String: UInt32] = [:]
+        var groups: [String: UInt32] = [:]
+    }
+
+    private static let functionsPerState: UInt32 = 500
+
+    /// - Parameter logger: is told what cannot be had here.
+    init(state: StateDirectory, programs: Programs, logger: Logger) {
+        self.state = state
+        self.programs = programs
+        let version = swl_landlock_version()
+        hasLandlock = version > 0
+        switch version {
+        case ..<1: logger.notice("this kernel has no Landlock: functions may read whatever their user may, and use the network")
+        case ..<4: logger.notice("this kernel's Landlock (version \(version)) cannot hold back TCP: functions may use the network")
+        default: break
+        }
+        firstUser = Self.firstUser(state, programs, logger)
+    }
+
+    private static func firstUser(_ state: StateDirectory, _ programs: Programs, _ logger: Logger) -> UInt32? {
+        guard geteuid() == 0 else {
+            logger.notice("not started by root: functions run as this user and could connect to each other's sockets")
+            return nil
+        }
+        let place = state.path.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } % 100_000
+        let first = 1_400_000_000 + UInt32(place) * 1000
+        guard isMapped(first) else {
+            logger.notice("this container has no users to give away: functions run as root and could connect to each other's sockets")
+            return nil
+        }
+        if let closed = [state.path, state.run, programs.folder].lazy.compactMap(closedFolder(above:)).first {
+            logger.notice(
+                "functions run as root and could connect to each other's sockets, because \(closed) is closed to other users: 'chmod o+x \(closed)', or use another --state")
+            return nil
+        }
+        return first
+    }
+
+    /// The first folder on the way to `path` that other users cannot pass.
+    private static func closedFolder(above path: String) -> String? {
+        var folder = ""
+        for name in path.split(separator: "/").dropLast() {
+            folder += "/\(name)"
+            var status = stat()
+            if stat(folder, &status) == 0, status.st_mode & 0o001 == 0 { return folder }
+        }
+        return nil
+    }
+
+    /// Whether this user namespace has the user and all after it that we would give away.
+    private static func isMapped(_ first: UInt32) -> Bool {
+        let map = FileManager.default.contents(atPath: "/proc/self/uid_map").map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return map.split(separator: "\n").contains { line in
+            let fields = line.split(separator: " ").compactMap { UInt64($0) }
+            return fields.count == 3 && fields[0] <= UInt64(first) && UInt64(first) + 1000 <= fields[0] + fields[2]
+        }
+    }
+
+    // MARK: Folders and sockets
+
+    /// Makes the folders of a function and gives them to its user.
+    /// - Throws: ``SystemError``.
+    func prepare(_ function: String, versions: String) throws {
+        for folder in [state.data(of: function), state.scratch(of: function)] {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        }
+        guard firstUser != nil else { return }
+        guard let user = user(of: function) else {
+            throw SystemError("no user is left for the function '\(function)': \(Self.functionsPerState) functions have one", .resourceTemporarilyUnavailable)
+        }
+        for folder in [state.data(of: function), state.scratch(of: function)] where Self.owner(of: folder) != user {
+            try Self.give(folder, to: user)
+        }
+        // Versions stay root's; only this function's user may enter.
+        guard chown(versions, 0, user) == 0, chmod(versions, 0o750) == 0 else {
+            throw SystemError("cannot give \(versions) to its function", .init(rawValue: errno))
+        }
+    }
+
+    /// Opens the socket of `model` to the functions that name it.
+    func open(_ socket: String, of model: String) throws {
+        guard let group = group(of: model) else { return }
+        try Self.open(socket, to: group)
+    }
+
+    /// Opens the gateway's internal socket to functions, which show an invocation's token there.
+    func openInternal(_ socket: String) throws {
+        guard let firstUser else { return }
+        try Self.open(socket, to: firstUser)
+    }
+
+    private static func open(_ socket: String, to group: UInt32) throws {
+        guard chown(socket, 0, group) == 0, chmod(socket, 0o660) == 0 else {
+            throw SystemError("cannot open \(socket) to functions", .init(rawValue: errno))
+        }
+    }
+
+    // MARK: Workers
+
+    /// What the workers of a function may reach.
+    func confinement(of manifest: FunctionManifest, in folder: String) -> Confinement {
+        var confinement = Confinement()
+        if let user = user(of: manifest.name), let firstUser {
+            confinement.user = user
+            confinement.groups = [firstUser] + Set(manifest.models).sorted().compactMap(group)
+        }
+        if hasLandlock {
+            confinement.readable = Self.systemFolders + [folder] + programFolders(of: manifest) + manifest.isolation.read
+            confinement.writable = Self.devices + [state.data(of: manifest.name), state.scratch(of: manifest.name)] + manifest.isolation.write
+            confinement.network = manifest.isolation.network
+        }
+        return confinement
+    }
+
+    /// libdispatch ends a process whose threads it cannot find in /proc; what is secret there is not for other users.
+    private static let systemFolders = [
+        "/proc",
+        "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/nix/store", "/sys/devices/system/cpu",
+        "/run/systemd/resolve", "/dev/random", "/dev/urandom",
+    ]
+    private static let devices = ["/dev/null", "/dev/zero", "/dev/full"]
+
+    /// Where the handler's program is installed, with what belongs to it: for `/opt/x/bin/python`, `/opt/x`.
+    private func programFolders(of manifest: FunctionManifest) -> [String] {
+        guard case .program(let words) = manifest.handler else { return [programs.promptHandler] }
+        let folders = words[0].split(separator: "/").dropLast()
+        guard words[0].hasPrefix("/"), !folders.isEmpty else { return [] }
+        let installation = folders.last == "bin" ? folders.dropLast() : folders
+        return installation.isEmpty ? [] : ["/" + installation.joined(separator: "/")]
+    }
+
+    // MARK: Numbers
+
+    /// The user of `function`: the one that its data folder belongs to, or the next free one.
+    private func user(of function: String) -> UInt32? {
+        guard let firstUser else { return nil }
+        return numbers.withLock { numbers in
+            if let known = numbers.users[function] { return known }
+            let range = firstUser + 1..<firstUser + Self.functionsPerState
+            let folders = (try? FileManager.default.contentsOfDirectory(atPath: "\(state.path)/data")) ?? []
+            let owners = folders.compactMap { Self.owner(of: state.data(of: $0)) }
+            let taken = Set(owners).union(numbers.users.values)
+            let own = Self.owner(of: state.data(of: function)).flatMap { range.contains($0) ? $0 : nil }
+            numbers.users[function] = own ?? range.first { !taken.contains($0) }
+            return numbers.users[function]
+        }
+    }
+
+    private func group(of model: String) -> UInt32? {
+        guard let firstUser else { return nil }
+        return numbers.withLock { numbers in
+            let next = firstUser + Self.functionsPerState + UInt32(numbers.groups.count)
+            let group = numbers.groups[model] ?? next
+            numbers.groups[model] = group
+            return group
+        }
+    }
+
+    private static func owner(of path: String) -> UInt32? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_uid : nil
+    }
+
+    /// Gives `path` and all below it to `user`, and to nobody else.
+    private static func give(_ path: String, to user: UInt32) throws {
+        for name in (try? FileManager.default.subpathsOfDirectory(atPath: path)) ?? [] { lchown("\(path)/\(name)", user, user) }
+        guard lchown(path, user, user) == 0, chmod(path, 0o700) == 0 else {
+            throw SystemError("cannot give \(path) to its function", .init(rawValue: errno))
+        }
+    }
+}
