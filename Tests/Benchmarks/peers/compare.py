@@ -90,9 +90,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="threads of every side (default: 2)")
     parser.add_argument("--models", type=Path, default=ROOT / ".build/peers-models", help="where the models are kept (default: .build/peers-models)")
     parser.add_argument("--json", metavar="FILE", help="write the results to this file, too")
-    parser.add_argument("--ik", type=Path, metavar="FOLDER", help="where ik_llama.cpp's llama-bench and llama-batched-bench are: measured, too")
+    parser.add_argument("--ik", type=Path, metavar="FOLDER", help="where ik_llama.cpp's llama-bench is: measured, too, for one sequence")
     parser.add_argument("--quality", action="store_true", help="compare log probabilities with llama.cpp's, not speed")
     options = parser.parse_args()
+    options.models = options.models.resolve()
+    options.ik = options.ik and options.ik.resolve()
     if options.rounds < 1 or options.threads < 1:
         parser.error("--rounds and --threads must be at least 1")
     if options.quality:
@@ -124,8 +126,9 @@ def sides_for(model: str, parts: list[str], options: argparse.Namespace) -> dict
     return sides
 
 
-def output(*command):
-    result = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def output(*command, folder: Path | None = None):
+    """What the command prints, as JSON."""
+    result = subprocess.run([str(word) for word in command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if result.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))} failed:\n{result.stderr[-2000:]}")
     return json.loads(result.stdout)
@@ -153,7 +156,8 @@ def with_ik(folder: Path, path: Path, parts: list[str], threads: str) -> dict:
     result = {}
     for part, arguments in (("prefill", ["-p", 512, "-n", 0]), ("decode1", ["-p", 0, "-n", 24])):
         if part in parts:
-            runs = output(folder / "llama-bench", "-m", path, *arguments, "-t", threads, "-r", 1, "-o", "json")
+            # It leaves a log where it runs.
+            runs = output(folder / "llama-bench", "-m", path, *arguments, "-t", threads, "-r", 1, "-o", "json", folder=path.parent)
             result[part] = runs[0]["avg_ts"]
     return result
 
