@@ -24,6 +24,9 @@ static inline size_t row_bytes(swl_type type, size_t columns) {
     return 0;
 }
 
+/// Where the keys of 16 positions have elements 32 * span and those after it: see swl_attention.
+static inline size_t key_span(size_t span) { return span * Q8_0_BYTES * SWL_BLOCK; }
+
 static inline float float_of_bits(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);

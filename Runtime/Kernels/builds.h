@@ -11,6 +11,8 @@ extern const swl_kernels swl_avx512_kernels;
 /// Activations below this are zero: the inverse of their scale would be no number.
 #define SMALLEST 1e-30f
 
+/// Quantizes up to 256 floats to bytes and returns their scale; NAN where one is not finite.
+float swl_quantize_row(const float *x, size_t count, int8_t *quants);
 void swl_portable_quantize(swl_type type, const float *activations, size_t columns, swl_tile tile, void *out);
 void swl_portable_packed_matmul(swl_type type, const void *weights, size_t rows, size_t columns, size_t first_panel, size_t end_panel,
                                 const void *tiles, size_t count, float *out, size_t out_stride);

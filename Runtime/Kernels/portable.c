@@ -49,6 +49,14 @@ static void store(swl_type type, const float *values, size_t count, void *out) {
         memcpy(out, values, count * sizeof *values);
         return;
     }
+    if (type == SWL_Q8_0) {
+        uint8_t *block = out;
+        for (size_t i = 0; i < count; i += BLOCK, block += Q8_0_BYTES) {
+            uint16_t scale = float_to_half(swl_quantize_row(values + i, BLOCK, (int8_t *)block + 2));
+            memcpy(block, &scale, 2);
+        }
+        return;
+    }
     for (size_t i = 0; i < count; i++) ((uint16_t *)out)[i] = float_to_half(values[i]);
 }
 
@@ -76,8 +84,25 @@ static float softmax(float *x, size_t count) {
 }
 
 static void store_key(swl_type type, const float *key, size_t dimension, size_t position, void *keys) {
-    size_t size = row_bytes(type, 1), first = position / 16 * 16 * dimension + position % 16;
-    for (size_t i = 0; i < dimension; i++) store(type, key + i, 1, (uint8_t *)keys + (first + i * 16) * size);
+    uint8_t *block = (uint8_t *)keys + position / SWL_BLOCK * row_bytes(type, dimension) * SWL_BLOCK;
+    size_t lane = position % SWL_BLOCK;
+    if (type == SWL_Q8_0) {
+        for (size_t span = 0; span < dimension / BLOCK; span++) {
+            uint8_t row[Q8_0_BYTES], *to = block + key_span(span);
+            store(SWL_Q8_0, key + span * BLOCK, BLOCK, row);
+            memcpy(to + lane * 2, row, 2);
+            for (size_t i = 0; i < BLOCK; i++) to[(2 + i) * SWL_BLOCK + lane] = row[2 + i];
+        }
+        return;
+    }
+    for (size_t i = 0; i < dimension; i++) store(type, key + i, 1, block + (i * SWL_BLOCK + lane) * row_bytes(type, 1));
+}
+
+/// Element i of the key in a lane of a block.
+static float key_element(swl_type type, const uint8_t *block, size_t i, size_t lane) {
+    if (type != SWL_Q8_0) return element(type, block, i * SWL_BLOCK + lane);
+    block += key_span(i / BLOCK);
+    return half_to_float(load_half(block + lane * 2)) * (float)(int8_t)block[(2 + i % BLOCK) * SWL_BLOCK + lane];
 }
 
 /// Where the block with the position is.
@@ -92,7 +117,7 @@ static void attention(const swl_attention *a) {
             const uint8_t *keys = (const uint8_t *)a->keys + place(a, p) * a->key_block_stride;
             double sum = 0;
             for (size_t i = 0; i < a->dimension; i++)
-                sum += (double)a->queries[offset + i] * element(a->type, keys, i * SWL_BLOCK + p % SWL_BLOCK);
+                sum += (double)a->queries[offset + i] * key_element(a->type, keys, i, p % SWL_BLOCK);
             a->scratch[p] = (float)(sum * a->scale);
         }
         softmax(a->scratch, length);

@@ -5,8 +5,7 @@
 
 static int32_t *words(void *from) { return from; }
 
-/// One token's scale for `count` columns, and its bytes; returns the scale.
-static float quantize_row(const float *x, size_t count, int8_t *quants) {
+float swl_quantize_row(const float *x, size_t count, int8_t *quants) {
     uint32_t largest = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t magnitude = bits_of_float(x[i]) & 0x7fffffff;
@@ -34,7 +33,7 @@ void swl_portable_quantize(swl_type type, const float *activations, size_t colum
         for (size_t first = 0; first < columns; first += span) {
             int32_t *to = words((uint8_t *)out + width * token_bytes(type, first));
             int8_t quants[256];
-            float scale = quantize_row(activations + (tile.first + t) * columns + first, span, quants);
+            float scale = swl_quantize_row(activations + (tile.first + t) * columns + first, span, quants);
             memcpy(to + t, &scale, 4);
             if (in_supers(type)) {
                 for (size_t i = 0; i < 4; i++) {

@@ -14,10 +14,10 @@
 #pragma clang diagnostic ignored "-Wpsabi"  // vectors are passed to inlined functions only
 
 #include "simd/vectors.h"
+#include "simd/quantize.h"
 #include "simd/products.h"
 #include "simd/attention.h"
 #include "simd/layers.h"
-#include "simd/quantize.h"
 #include SWL_DOTS
 #include "simd/packed.h"
 

@@ -1,7 +1,6 @@
 #include "include/team.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,9 +12,9 @@ struct swl_team {
     _Atomic(swl_task) task;
     _Atomic(void *) context;
     _Atomic uint32_t tasks, done, sleepers;
-    atomic_bool ending;
+    atomic_bool ending, caller_sleeps;
     pthread_mutex_t mutex;
-    pthread_cond_t wake;
+    pthread_cond_t wake, finished;
     uint32_t helpers;
     struct helper {
         swl_team *team;
@@ -41,12 +40,26 @@ static bool do_one(swl_team *team, uint32_t worker) {
         uint32_t next = (uint32_t)ticket;
         swl_task task = atomic_load(&team->task);
         void *context = atomic_load(&team->context);
-        if (next >= atomic_load(&team->tasks)) return false;
+        uint32_t tasks = atomic_load(&team->tasks);
+        if (next >= tasks) return false;
         if (!atomic_compare_exchange_weak(&team->ticket, &ticket, ticket + 1)) continue;
         task(context, next, worker);
-        atomic_fetch_add_explicit(&team->done, 1, memory_order_release);
+        if (atomic_fetch_add(&team->done, 1) + 1 == tasks && atomic_load(&team->caller_sleeps)) {
+            pthread_mutex_lock(&team->mutex);
+            pthread_cond_signal(&team->finished);
+            pthread_mutex_unlock(&team->mutex);
+        }
         return true;
     }
+}
+
+/// A helper whose processor is taken by other programs keeps its last task for milliseconds: the caller leaves them its own.
+static void sleep_until_finished(swl_team *team, uint32_t tasks) {
+    pthread_mutex_lock(&team->mutex);
+    atomic_store(&team->caller_sleeps, true);  // before the look at `done`, as a helper writes that before its look here
+    while (atomic_load(&team->done) < tasks) pthread_cond_wait(&team->finished, &team->mutex);
+    atomic_store(&team->caller_sleeps, false);
+    pthread_mutex_unlock(&team->mutex);
 }
 
 static void sleep_until_work(swl_team *team) {
@@ -86,6 +99,7 @@ swl_team *swl_team_create(uint32_t helpers) {
     if (!team) return NULL;
     pthread_mutex_init(&team->mutex, NULL);
     pthread_cond_init(&team->wake, NULL);
+    pthread_cond_init(&team->finished, NULL);
     for (; team->helpers < helpers; team->helpers++) {
         struct helper *helper = &team->helper[team->helpers];
         *helper = (struct helper){.team = team, .worker = team->helpers + 1};
@@ -111,8 +125,8 @@ void swl_team_run(swl_team *team, uint32_t tasks, swl_task task, void *context) 
     atomic_store(&team->ticket, job);
     wake_helpers(team);
     while (do_one(team, 0)) {}
-    for (unsigned spins = 0; atomic_load_explicit(&team->done, memory_order_acquire) < tasks; spins++)
-        spins < SPINS ? pause_briefly() : (void)sched_yield();
+    for (unsigned spins = 0; spins < SPINS && atomic_load(&team->done) < tasks; spins++) pause_briefly();
+    if (atomic_load(&team->done) < tasks) sleep_until_finished(team, tasks);
 }
 
 void swl_team_destroy(swl_team *team) {
@@ -122,6 +136,7 @@ void swl_team_destroy(swl_team *team) {
     pthread_mutex_unlock(&team->mutex);
     for (uint32_t i = 0; i < team->helpers; i++) pthread_join(team->helper[i].thread, NULL);
     pthread_cond_destroy(&team->wake);
+    pthread_cond_destroy(&team->finished);
     pthread_mutex_destroy(&team->mutex);
     free(team);
 }

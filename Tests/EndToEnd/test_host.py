@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -180,3 +181,28 @@ def test_it_needs_a_listening_socket(host, stdin):
 def test_it_says_what_is_wrong_with_a_model(host, model):
     done = subprocess.run(host.arguments(model), stdin=host.listener, capture_output=True, text=True)
     assert done.returncode == 1 and model in done.stderr
+
+
+# What it takes of the machine
+
+
+def processor_use(process: int) -> tuple[float, int]:
+    """Seconds of processor time, and how often a thread of it was woken."""
+    fields = (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()
+    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    statuses = [task.joinpath("status").read_text() for task in (Path("/proc") / str(process) / "task").iterdir()]
+    return seconds, sum(int(status.split("voluntary_ctxt_switches:")[1].split()[0]) for status in statuses)
+
+
+def test_a_host_without_work_uses_no_processor(make_host):
+    host = make_host("--threads", "2")
+    assert host.post("/v1/completions", SHORT, host.token(host.reserve()))[0] == 200
+
+    def idle():
+        before = processor_use(host.process.pid)
+        time.sleep(0.5)
+        after = processor_use(host.process.pid)
+        return after[0] - before[0] <= 0.01 and after[1] - before[1] <= 25
+
+    # What follows an answer (the ledger's write, pages of weights fetched ahead) may take a moment.
+    eventually(idle, within=10, what="a half second without work")

@@ -13,21 +13,21 @@ import Testing
         Shape(dimension: 128, length: 300, tokens: 5, heads: 1, step: 1),
     ]
 
-    @Test(arguments: KernelTests.fast, [SWL_F32, SWL_F16])
+    @Test(arguments: KernelTests.fast, [SWL_F32, SWL_F16, SWL_Q8_0])
     func attention(build: String, type: swl_type) throws {
         let kernels = try #require(swl_kernels_named(build)).pointee
         let portable = try #require(swl_kernels_named("portable")).pointee
-        for shape in Self.shapes {
+        for shape in Self.shapes where type != SWL_Q8_0 || shape.dimension % 32 == 0 {
             let problem = Problem(type, shape)
             let ours = problem.solve(kernels, tokens: 0..<shape.tokens)
             expectClose(ours, problem.solve(portable, tokens: 0..<shape.tokens), 2e-6, "\(shape)")
         }
     }
 
-    @Test(arguments: KernelTests.fast + ["portable"], [SWL_F32, SWL_F16])
+    @Test(arguments: KernelTests.fast + ["portable"], [SWL_F32, SWL_F16, SWL_Q8_0])
     func aQueryDoesNotDependOnTheOthers(build: String, type: swl_type) throws {
         let kernels = try #require(swl_kernels_named(build)).pointee
-        for shape in Self.shapes {
+        for shape in Self.shapes where type != SWL_Q8_0 || shape.dimension % 32 == 0 {
             let problem = Problem(type, shape)
             let together = problem.solve(kernels, tokens: 0..<shape.tokens)
             for token in 0..<shape.tokens {
@@ -36,15 +36,40 @@ import Testing
         }
     }
 
-    @Test(arguments: KernelTests.fast + ["portable"], [SWL_F32, SWL_F16])
+    @Test(arguments: KernelTests.fast + ["portable"], [SWL_F32, SWL_F16, SWL_Q8_0])
     func blocksMayLieAnywhere(build: String, type: swl_type) throws {
         let kernels = try #require(swl_kernels_named(build)).pointee
-        for shape in Self.shapes {
+        for shape in Self.shapes where type != SWL_Q8_0 || shape.dimension % 32 == 0 {
             let problem = Problem(type, shape)
             let inOrder = problem.solve(kernels, tokens: 0..<shape.tokens)
             let places = (0..<UInt32((problem.blocks + 4) / 2 * 2)).reversed().map { $0 ^ 1 }
             #expect(problem.solve(kernels, tokens: 0..<shape.tokens, places: places) == inOrder)
         }
+    }
+
+    /// Keys and values of bytes against the same ones as floats, from whose largest of 32 they are off by 1/254 at the most.
+    @Test(arguments: KernelTests.fast + ["portable"])
+    func bytesAreNearFloats(build: String) throws {
+        let kernels = try #require(swl_kernels_named(build)).pointee
+        var random = Numbers()
+        for scale: Float in [0.1, 1, 100] {
+            let values = random.floats(96).map { $0 * scale }
+            var block = [UInt8](repeating: 0, count: 3 * 34), keys = [UInt8](repeating: 0, count: 3 * 34 * 16), back = values
+            kernels.store(SWL_Q8_0, values, 96, &block)
+            kernels.dequantize(SWL_Q8_0, block, 96, &back)
+            let errors = zip(values, back).map { abs($0 - $1) }
+            #expect(errors.max() ?? 1 <= scale / 250)
+            kernels.store_key(SWL_Q8_0, values, 96, 5, &keys)
+            for i in 0..<3 * 34 {
+                // Of each 32 elements, first 16 scales of two bytes, then 16 bytes for each element.
+                let (span, byte) = i.quotientAndRemainder(dividingBy: 34)
+                #expect(keys[span * 34 * 16 + (byte < 2 ? 5 * 2 + byte : byte * 16 + 5)] == block[i])
+            }
+        }
+        var block = [UInt8](repeating: 0, count: 34), back = [Float](repeating: 0, count: 32)
+        kernels.store(SWL_Q8_0, [.nan] + back.dropFirst(), 32, &block)
+        kernels.dequantize(SWL_Q8_0, block, 32, &back)
+        #expect(back.filter { !$0.isNaN }.isEmpty)
     }
 
     /// Random queries, keys and values, with room after each row that must not be read.
@@ -59,8 +84,13 @@ import Testing
             stride = shape.heads * shape.dimension + 5
             queries = random.floats(shape.tokens * stride)
             keys = random.floats(longest * shape.dimension)
-            values = random.weights(type, rows: longest, columns: shape.dimension + 3)
+            values = random.weights(type, rows: longest, columns: shape.dimension + Self.room(type))
         }
+
+        /// Elements after each value.
+        private static func room(_ type: swl_type) -> Int { type == SWL_Q8_0 ? 32 : 3 }
+
+        private func bytes(_ columns: Int) -> Int { type == SWL_Q8_0 ? columns / 32 * 34 : columns * (type == SWL_F16 ? 2 : 4) }
 
         var positions: Int { keys.count / shape.dimension }
         var blocks: Int { (positions + 15) / 16 }
@@ -68,7 +98,7 @@ import Testing
         /// Elements between the tokens' rows stay 7.
         /// - Parameter places: where the blocks lie.
         func solve(_ kernels: swl_kernels, tokens: Range<Int>, places: [UInt32]? = nil) -> [Float] {
-            let size = type == SWL_F16 ? 2 : 4, row = (shape.dimension + 3) * size, panel = 16 * shape.dimension * size
+            let row = bytes(shape.dimension + Self.room(type)), panel = 16 * bytes(shape.dimension)
             // What is past the last position, or in no block, may be anything.
             var panels = [UInt8](repeating: 0xff, count: panel * (places?.count ?? blocks))
             var rows = [UInt8](repeating: 0xff, count: row * 16 * (places?.count ?? blocks))

@@ -34,7 +34,7 @@ enum { SWL_BLOCK = 16 };
 
 /// Queries of neighbouring tokens and heads that look at the same keys and values.
 typedef struct {
-    /// Of keys and values: SWL_F32 or SWL_F16.
+    /// Of keys and values: SWL_F32, SWL_F16, or SWL_Q8_0 where the dimension is a multiple of 32.
     swl_type type;
     /// Elements of a query, a key and a value.
     size_t dimension;
@@ -42,7 +42,7 @@ typedef struct {
     /// block i is at place i.
     const uint32_t *_Nullable blocks;
     /// The keys of place 0, [dimension][SWL_BLOCK]: they stand side by side; those of the next place are
-    /// `key_block_stride` bytes on. Blocks are whole, whatever is in the positions that no query sees.
+    /// `key_block_stride` bytes on. Of SWL_Q8_0, for each 32 elements, SWL_BLOCK f16 scales, then [32][SWL_BLOCK] signed bytes. Blocks are whole, whatever is in the positions that no query sees.
     const void *keys;
     size_t key_block_stride;
     /// The values of place 0: a row of `dimension` elements for each position, `value_stride` bytes apart.
@@ -66,7 +66,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     /// out[i] = row[i] as floats.
     void (*dequantize)(swl_type type, const void *row, size_t columns, float *out);
 
-    /// Stores floats as SWL_F32 or SWL_F16 (rounded to nearest, ties to even).
+    /// Stores floats as SWL_F32, SWL_F16 (rounded to nearest, ties to even) or, a multiple of 32 of them, as SWL_Q8_0.
     void (*store)(swl_type type, const float *values, size_t count, void *out);
 
     /// out[token * out_stride + row] = dot(weights[row], activations[token]) for first_row <= row < end_row.
@@ -83,7 +83,8 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     void (*packed_matmul)(swl_type type, const void *weights, size_t rows, size_t columns, size_t first_panel, size_t end_panel,
                           const void *tiles, size_t count, float *out, size_t out_stride);
 
-    /// Puts a position's key, `dimension` floats, among keys of type SWL_F32 or SWL_F16 whose blocks follow one another.
+    /// Puts a position's key, `dimension` floats, among keys of type SWL_F32, SWL_F16 or SWL_Q8_0 whose blocks
+    /// follow one another: see swl_attention.
     void (*store_key)(swl_type type, const float *key, size_t dimension, size_t position, void *keys);
 
     /// softmax(query · keysᵀ · scale) · values for each query. The same bits for a query whatever others there are.

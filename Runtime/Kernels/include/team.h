@@ -1,5 +1,5 @@
-// A team of threads that share a job's tasks. Helpers look out for work for some microseconds, then sleep: an idle team
-// uses no CPU.
+// A team of threads that share a job's tasks. Helpers look out for work, and the caller for the last of its tasks' end, for
+// some microseconds, then sleep: an idle team uses no CPU, and several on one machine leave each other theirs.
 
 #pragma once
 

@@ -26,6 +26,20 @@ enum { QUERIES = SWL_SUMS < SWL_QUERIES ? 4 : SWL_QUERIES };
 
 INLINE size_t place(const swl_attention *a, size_t block) { return a->blocks ? a->blocks[block] : block; }
 
+/// Element i of 16 positions' keys.
+INLINE floats load_keys(swl_type type, const uint8_t *keys, size_t i) {
+    if (type != SWL_Q8_0) return load16(type, keys, i * LANES);
+    keys += key_span(i / BLOCK);
+    return load_bytes(keys + (2 + i % BLOCK) * LANES) * load_halves(keys);
+}
+
+/// 16 elements of a value, from `column`.
+INLINE floats load_values(swl_type type, const uint8_t *value, size_t column) {
+    if (type != SWL_Q8_0) return load16(type, value, column);
+    value += column / BLOCK * Q8_0_BYTES;
+    return load_bytes(value + 2 + column % BLOCK) * block_scale(value);
+}
+
 /// scores[q * stride + position] for `panels` blocks of 16 positions, from `block`; queries[i * QUERIES + q] are scaled. Both
 /// counts are constants wherever this is used.
 INLINE void score_panels(swl_type type, size_t count, size_t panels, const float *queries, const swl_attention *a, size_t block,
@@ -36,7 +50,7 @@ INLINE void score_panels(swl_type type, size_t count, size_t panels, const float
     UNROLL for (size_t i = 0; i < count * panels; i++) sums[i] = 0;
     for (size_t i = 0; i < a->dimension; i++) {
         UNROLL for (size_t p = 0; p < panels; p++) {
-            floats key = load16(type, keys[p], i * LANES);
+            floats key = load_keys(type, keys[p], i);
             UNROLL for (size_t q = 0; q < count; q++) sums[q * panels + p] = fma16((floats)queries[i * QUERIES + q], key, sums[q * panels + p]);
         }
     }
@@ -64,7 +78,7 @@ INLINE void weighted_sum(swl_type type, size_t count, size_t width, const swl_at
         const uint8_t *values = block_values(a, p / SWL_BLOCK);
         for (size_t end = p + SWL_BLOCK < length ? p + SWL_BLOCK : length; p < end; p++, values += a->value_stride) {
             UNROLL for (size_t w = 0; w < width; w++) {
-                floats value = load16(type, values, column + w * LANES);
+                floats value = load_values(type, values, column + w * LANES);
                 UNROLL for (size_t q = 0; q < count; q++)
                     sums[q * width + w] = fma16((floats)scores[q * stride + p], value, sums[q * width + w]);
             }
@@ -128,14 +142,30 @@ INLINE void attend_all(swl_type type, const swl_attention *a) {
     }
 }
 
-static void attention(const swl_attention *a) { a->type == SWL_F32 ? attend_all(SWL_F32, a) : attend_all(SWL_F16, a); }
+static void attention(const swl_attention *a) {
+    switch (a->type) {
+    case SWL_F32: attend_all(SWL_F32, a); break;
+    case SWL_Q8_0: attend_all(SWL_Q8_0, a); break;
+    default: attend_all(SWL_F16, a); break;
+    }
+}
 
 static void store_key(swl_type type, const float *key, size_t dimension, size_t position, void *keys) {
-    size_t first = position / LANES * LANES * dimension + position % LANES;
+    uint8_t *block = (uint8_t *)keys + position / LANES * row_bytes(type, dimension) * LANES;
+    size_t lane = position % LANES;
+    if (type == SWL_Q8_0) {
+        for (size_t span = 0; span < dimension / BLOCK; span++) {
+            uint8_t row[Q8_0_BYTES], *to = block + key_span(span);
+            store_block(key + span * BLOCK, row);
+            memcpy(to + lane * 2, row, 2);
+            for (size_t i = 0; i < BLOCK; i++) to[(2 + i) * LANES + lane] = row[2 + i];
+        }
+        return;
+    }
     for (size_t i = 0; i < dimension; i++) {
         if (type == SWL_F32)
-            ((float *)keys)[first + i * LANES] = key[i];
+            ((float *)block)[i * LANES + lane] = key[i];
         else
-            ((_Float16 *)keys)[first + i * LANES] = (_Float16)key[i];
+            ((_Float16 *)block)[i * LANES + lane] = (_Float16)key[i];
     }
 }

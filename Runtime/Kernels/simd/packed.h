@@ -46,7 +46,7 @@ INLINE floats small_scales(swl_type type, const uint8_t *from) {
 /// Far enough that memory has answered when the kernel comes there.
 enum { AHEAD = 8192 };
 
-/// What of the first cache the weights of two panels may take.
+/// What of the first cache the weights of a chunk may take.
 enum { CHUNK_BYTES = 24 << 10 };
 
 /// Asks memory for step `step` of `steps` of the unit that lies AHEAD of this one: its share of the lines. For one panel,
@@ -194,14 +194,16 @@ INLINE void panels_times_tile(swl_type type, size_t panels, const uint8_t *weigh
 #undef TILE
 }
 
-/// All tiles for some rows. With more than one tile, the columns are taken in chunks for which the weights of two panels fit
-/// the first cache, and every tile passes over a chunk before the next, which it asks memory for its part of.
+/// All tiles for some rows. With more than one tile, four panels are taken together, two by two, so that a tile's bytes stay
+/// near from the one pair to the other, and their columns in chunks for which the weights of all four fit the first cache.
+/// Every tile passes over a chunk before the next, which it asks memory for its part of.
 INLINE void packed_products(swl_type type, const uint8_t *weights, size_t rows, size_t columns, size_t first_panel, size_t end_panel,
                             const uint8_t *tiles, size_t count, float *out, size_t out_stride) {
-    const size_t chunk = CHUNK_BYTES / 2 / unit_bytes(type);
+    const size_t chunk = CHUNK_BYTES / 4 / unit_bytes(type);
     size_t units = columns / unit_columns(type), tile_count = swl_tile_count(count), stride = panel_bytes(type, columns);
     for (size_t panel = first_panel, step; panel < end_panel; panel += step) {
-        step = tile_count > 1 && panel + 2 <= end_panel ? 2 : 1;
+        size_t left = end_panel - panel;
+        step = tile_count == 1 || left < 2 ? 1 : left < 4 ? 2 : 4;
         for (size_t first = 0, end; first < units; first = end) {
             end = tile_count == 1 || first + chunk > units ? units : first + chunk;
             ptrdiff_t next = (ptrdiff_t)(end < units ? (end - first) * unit_bytes(type) : step * stride - first * unit_bytes(type));
@@ -209,7 +211,7 @@ INLINE void packed_products(swl_type type, const uint8_t *weights, size_t rows, 
                 swl_tile tile = swl_tile_at(count, i);
                 const uint8_t *x = tiles + tile.first * token_bytes(type, columns);
                 for (size_t p = panel, wide; p < panel + step; p += wide) {
-                    wide = step == 2 && tile.width == 6 ? 2 : 1;
+                    wide = step > 1 && tile.width == 6 ? 2 : 1;
                     panels_times_tile(type, wide, weights + p * stride, columns, first, end, x, tile,
                                       share_of(type, next, i, tile_count), rows - p * PANEL, out + tile.first * out_stride + p * PANEL, out_stride);
                 }

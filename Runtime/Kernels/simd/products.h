@@ -6,6 +6,13 @@ INLINE floats load_halves(const uint8_t *from) {
     return __builtin_convertvector(value, floats);
 }
 
+/// 16 signed bytes as floats.
+INLINE floats load_bytes(const uint8_t *from) {
+    bytes value;
+    memcpy(&value, from, sizeof value);
+    return __builtin_convertvector(value, floats);
+}
+
 INLINE floats widen_bf16(lane_halves value) { return __builtin_bit_cast(floats, __builtin_convertvector(value, ints) << 16); }
 
 /// 16 elements of an SWL_F32, SWL_F16 or SWL_BF16 row.
@@ -147,6 +154,10 @@ static void dequantize(swl_type type, const void *row, size_t columns, float *ou
 static void store(swl_type type, const float *values, size_t count, void *out) {
     if (type == SWL_F32) {
         memcpy(out, values, count * sizeof *values);
+        return;
+    }
+    if (type == SWL_Q8_0) {
+        for (size_t block = 0; block < count / BLOCK; block++) store_block(values + block * BLOCK, (uint8_t *)out + block * Q8_0_BYTES);
         return;
     }
     _Float16 *to = out;

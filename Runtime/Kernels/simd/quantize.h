@@ -1,9 +1,14 @@
 // Activations to tiles of signed bytes; layout.h says how tiles lie.
 
+/// 16 numbers times `inverse`, to the nearest whole ones.
+INLINE ints rounded(const float *x, float inverse) {
+    return __builtin_convertvector(__builtin_elementwise_rint(load(x) * inverse), ints);
+}
+
 /// Quantizes 32 numbers that are multiplied by `inverse`, puts them where the tile has them, and returns their sums of 16.
 INLINE void put_block(const float *x, float inverse, uint8_t *to, size_t width, int32_t sums[2]) {
     UNROLL for (size_t half = 0; half < 2; half++) {
-        ints values = __builtin_convertvector(__builtin_elementwise_rint(load(x + half * LANES) * inverse), ints);
+        ints values = rounded(x + half * LANES, inverse);
         sums[half] = __builtin_reduce_add(values);
         bytes packed = __builtin_convertvector(values, bytes);
         four_words words = __builtin_bit_cast(four_words, packed);
@@ -21,16 +26,35 @@ INLINE float largest_magnitude(const float *x, size_t count) {
 
 static const float zeros[256];
 
+typedef struct {
+    float scale, inverse;
+} scaling;
+
+/// How `count` numbers become bytes. Where one is not finite, *x are zeros from then on, and the scale is not a number.
+INLINE scaling scaling_of(const float **x, size_t count) {
+    float largest = largest_magnitude(*x, count);
+    if (!(largest < INFINITY)) {
+        *x = zeros;
+        return (scaling){NAN, 0};
+    }
+    return largest < SMALLEST ? (scaling){0, 0} : (scaling){largest / 127, 127 / largest};
+}
+
+/// A block of Q8_0.
+INLINE void store_block(const float *x, uint8_t *block) {
+    scaling scaling = scaling_of(&x, BLOCK);
+    _Float16 scale = (_Float16)scaling.scale;
+    memcpy(block, &scale, 2);
+    for (size_t half = 0; half < 2; half++) {
+        bytes values = __builtin_convertvector(rounded(x + half * LANES, scaling.inverse), bytes);
+        memcpy(block + 2 + half * LANES, &values, sizeof values);
+    }
+}
+
 /// One token's 32 or 256 columns; `to` is the tile at these columns, moved on to the token's words.
 INLINE void quantize_span(size_t span, const float *x, uint8_t *to, size_t width) {
-    float largest = largest_magnitude(x, span), scale = largest / 127, inverse = 127 / largest;
-    if (!(largest < INFINITY)) {
-        scale = NAN;
-        inverse = 0;
-        x = zeros;
-    } else if (largest < SMALLEST) {
-        scale = inverse = 0;
-    }
+    scaling scaling = scaling_of(&x, span);
+    float scale = scaling.scale, inverse = scaling.inverse;
     memcpy(to, &scale, 4);
     size_t row = width * 4;
     int32_t sums[2];

@@ -1,6 +1,6 @@
 """llama.cpp on one model, in a process of its own: prints JSON.
 
-    with_llama_cpp.py speed MODEL THREADS PART...       parts: load, prefill, decode1, decode8
+    with_llama_cpp.py speed MODEL THREADS PART...       parts: start, memory, prefill, decode1, decode8
     with_llama_cpp.py score MODEL THREADS TOKENS PATH   log probabilities of the tokens (numbers with commas between them);
                                                         path: repacked, plain (weights as the file has them) or single
                                                         (repacked, one token at a time)
@@ -12,6 +12,8 @@ import time
 
 import llama_cpp as llama
 import numpy as np
+
+from start import private_megabytes
 
 
 class Model:
@@ -48,6 +50,11 @@ class Model:
         self.decode([(i * 7919 + sequence) % 1000 + 10 for i in range(count)], range(count), [sequence] * count, [0] * (count - 1) + [1])
         return count / (time.perf_counter() - begun)
 
+    def cache_megabytes(self) -> float:
+        """Keys and values of all positions as 16-bit floats, which are zeroed, and so in memory, from the start."""
+        width = llama.llama_model_n_embd(self.model) // llama.llama_model_n_head(self.model) * llama.llama_model_n_head_kv(self.model)
+        return llama.llama_n_ctx(self.context) * llama.llama_model_n_layer(self.model) * 2 * width * 2 / 2**20
+
     def clear(self) -> None:
         llama.llama_memory_clear(self.memory, True)
 
@@ -71,10 +78,11 @@ def _silence(level, text, data):
 
 
 def speed(path: str, threads: int, parts: list[str]) -> dict:
-    begun = time.perf_counter()
+    before, begun = private_megabytes(), time.perf_counter()
     model = Model(path, threads)
     model.prompt(1)
-    result = {"load": (time.perf_counter() - begun) * 1e3}
+    # Python's own start does not count.
+    result = {"start": (time.perf_counter() - begun) * 1e3, "memory": private_megabytes() - before - model.cache_megabytes()}
     if "prefill" in parts:
         model.clear()
         model.prompt(128)
