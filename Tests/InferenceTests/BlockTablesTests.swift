@@ -131,11 +131,10 @@ import Testing
         }
         #expect(scheduler.nextStep().map(\.sequence) == [1, 4], "2 and 3 wait for what 1 computes; 4 is someone else's")
         #expect(scheduler.runningCount == 2 && scheduler.waitingCount == 2)
-        _ = scheduler.nextStep()
-        let third = scheduler.nextStep()
-        #expect(third.first { $0.sequence == 2 }?.range == 20..<21 && third.first { $0.sequence == 3 }?.range == 20..<21)
-        let blocks = Dictionary(uniqueKeysWithValues: third.map { ($0.sequence, $0.blocks) })
-        #expect(blocks[2]?.prefix(5) == blocks[3]?.prefix(5) && blocks[2]?.last != blocks[3]?.last)
+        for _ in 2...3 { #expect(scheduler.nextStep().map(\.sequence) == [1, 4]) }
+        let slices = scheduler.nextStep()
+        #expect(slices.map(\.sequence) == [2, 3] && slices.allSatisfy { $0.range == 20..<21 })
+        #expect(slices[0].blocks.prefix(5) == slices[1].blocks.prefix(5) && slices[0].blocks.last != slices[1].blocks.last)
     }
 
     @Test func aPrefixEndsWithItsTenant() {
@@ -162,7 +161,7 @@ import Testing
         #expect(scheduler.nextStep().map(\.range) == [0..<8], "its tokens are evaluated again")
     }
 
-    @Test(arguments: 1...6 as ClosedRange<UInt64>)
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func blocksHoldWhatTheirSequencesNeed(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         let (blocks, length) = (12, 4)

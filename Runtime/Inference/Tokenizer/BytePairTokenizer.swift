@@ -12,14 +12,14 @@ struct BytePairTokenizer: Tokenizer {
     let addsBeginningOfSequence: Bool
     let addsEndOfSequence: Bool
 
-    init(_ metadata: GGUFMetadata) throws {
+    init(_ metadata: GGUFMetadata, _ tables: ReadyTables) throws {
         style = try Style(metadata)
-        let vocabulary = try Vocabulary(metadata, decode: ByteLevelAlphabet.decode)
+        let vocabulary = try Vocabulary(metadata, tables, decode: ByteLevelAlphabet.decode)
         // Only normal tokens can come out of merging: user text that spells a control token never becomes it.
-        let index = ByteStringIndex(vocabulary.pieces) { vocabulary.kinds[$0] == .normal }
-        merges = try BytePairTokenizer.merges(metadata, index)
+        let index = ByteStringIndex(vocabulary.pieces, tables) { vocabulary.kind(of: $0) == .normal }
+        merges = try tables.value("merges") { try BytePairTokenizer.merges(metadata, index) }
         byteTokens = (0...255).map { index.find([UInt8($0)]) ?? -1 }
-        specials = SpecialTokens(vocabulary)
+        specials = tables.value("specials") { SpecialTokens(vocabulary) }
         self.vocabulary = vocabulary
         self.index = index
         addsBeginningOfSequence =
@@ -63,7 +63,7 @@ struct BytePairTokenizer: Tokenizer {
         let key = "tokenizer.ggml.merges"
         let lines = try metadata.requiredStringArray(key)
         guard lines.count <= Int(Token.max) else { throw InferenceError(.invalidFile, "\(metadata.path): \(key) is too long.") }
-        var merges = BytePairMerges(capacity: lines.count)
+        var merges = BytePairMerges.Builder(capacity: lines.count)
         var rank = 0
         try lines.forEachString { line in
             guard let space = line.dropFirst().firstIndex(of: 0x20) else {
@@ -77,7 +77,7 @@ struct BytePairTokenizer: Tokenizer {
             }
             rank += 1
         }
-        return merges
+        return BytePairMerges(merges)
     }
 }
 

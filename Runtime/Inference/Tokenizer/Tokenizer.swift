@@ -40,10 +40,16 @@ extension Tokenizer {
 /// The tokenizer that a GGUF file describes.
 /// - Throws: ``InferenceError`` naming the metadata key that is missing, wrong, or asks for something unsupported.
 package func makeTokenizer(from metadata: GGUFMetadata) throws -> any Tokenizer {
+    try makeTokenizer(from: metadata, ReadyTables())
+}
+
+/// - Parameter tables: what a tokenizer computes from its vocabulary comes from there, if it is there: then no array of the
+///   metadata is read.
+func makeTokenizer(from metadata: GGUFMetadata, _ tables: ReadyTables) throws -> any Tokenizer {
     let model = try metadata.requiredString("tokenizer.ggml.model")
     switch model {
-    case "gpt2": return try BytePairTokenizer(metadata)
-    case "bert": return try WordPieceTokenizer(metadata)
+    case "gpt2": return try BytePairTokenizer(metadata, tables)
+    case "bert": return try WordPieceTokenizer(metadata, tables)
     default:
         throw InferenceError(
             .unsupported, "\(metadata.path): the tokenizer \(model.quotedForMessage) is not supported; Swiftlet has gpt2 and bert.")

@@ -13,10 +13,10 @@ struct WordPieceTokenizer: Tokenizer {
     let beginningOfSequence: Token?
     let endOfSequence: Token?
 
-    init(_ metadata: GGUFMetadata) throws {
-        let vocabulary = try Vocabulary(metadata) { Array($0) }
-        specials = SpecialTokens(vocabulary)
-        index = ByteStringIndex(vocabulary.pieces) { vocabulary.kinds[$0] == .normal }
+    init(_ metadata: GGUFMetadata, _ tables: ReadyTables) throws {
+        let vocabulary = try Vocabulary(metadata, tables) { Array($0) }
+        specials = tables.value("specials") { SpecialTokens(vocabulary) }
+        index = ByteStringIndex(vocabulary.pieces, tables) { vocabulary.kind(of: $0) == .normal }
         guard let unknown = try vocabulary.token("unknown") ?? specials.control("[UNK]") else {
             throw InferenceError(.invalidFile, "\(metadata.path) lacks the metadata key tokenizer.ggml.unknown_token_id.")
         }
