@@ -23,7 +23,7 @@ package final class Engine: Sendable {
     package init(path: String, configuration: Configuration = Configuration()) throws {
         let opened = try ModelFile(path: path, configuration.packing)
         file = opened.file
-        tokenizer = try makeTokenizer(from: file.metadata, opened.tables)
+        tokenizer = try opened.makeTokenizer()
         let (team, kernels) = (try configuration.makeTeam(), try configuration.makeKernels())
         switch try file.metadata.requiredString("general.architecture") {
         case "llama":
@@ -36,7 +36,8 @@ package final class Engine: Sendable {
             pack = try WeightPack(opened, configuration.packing, team: team)
             let model = try Llama(file, pack: pack)
             description = ModelDescription(
-                file, contextLength: contextLength, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: true)
+                file, contextLength: contextLength, trainedContextLength: model.contextLength, embeddingLength: model.width,
+                vocabularyCount: model.vocabularyCount, canGenerate: true)
             worker = .sequences(
                 try EngineThread { [path, tokenizer, gauge] in
                     let decoder = LlamaDecoder(
@@ -49,7 +50,8 @@ package final class Engine: Sendable {
             pack = try WeightPack(opened, configuration.packing, team: team)
             let model = try Bert(file, pack: pack)
             description = ModelDescription(
-                file, contextLength: contextLength, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: false)
+                file, contextLength: contextLength, trainedContextLength: model.contextLength, embeddingLength: model.width,
+                vocabularyCount: model.vocabularyCount, canGenerate: false)
             let tokensPerStep = max(1, configuration.embeddingTokensPerStep)
             worker = .embeddings(
                 try EngineThread { [gauge] in

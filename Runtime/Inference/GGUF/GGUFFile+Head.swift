@@ -18,7 +18,8 @@ extension GGUFFile {
         _ = try cursor.skip(8, "the magic number and the version")
         let tensorCount = try cursor.integer(UInt64.self, "the number of tensors")
         let pairCount = try cursor.integer(UInt64.self, "the number of metadata pairs")
-        append(UInt64(dataStart))
+        // A file without tensors may end before.
+        append(UInt64(min(dataStart, size)))
         append(tensorCount)
         append(pairCount)
         for _ in 0..<pairCount {

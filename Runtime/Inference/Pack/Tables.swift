@@ -53,7 +53,7 @@ struct PackedTables {
 }
 
 /// What is made of a model file once: it comes from the file's pack, or is made and then kept for one.
-final class ReadyTables {
+final class ReadyTables: @unchecked Sendable {  // written to by one task at the start, before others see what was made
     private let packed: PackedTables?
     /// What was made.
     private(set) var made = TableList()

@@ -74,7 +74,7 @@ package final class WeightPack: @unchecked Sendable {  // `memory` is filled bef
     func prefault() { mapping?.prefault() }
 
     private static func make(_ model: ModelFile, _ matrices: [Matrix], team: ThreadTeam) throws -> PackFile {
-        try PackWriter(model.file, model.tables, matrices).write(to: path(for: model.file.path), team: team)
+        try model.writePack(matrices, team: team)
         guard let made = PackFile(of: model.file.mapping), made.header.fits(matrices) else {
             throw InferenceError(.system, "\(path(for: model.file.path)) was written, but can't be read.")
         }
