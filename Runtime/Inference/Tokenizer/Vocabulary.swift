@@ -12,8 +12,9 @@ struct Vocabulary: Sendable {
     let endOfGeneration: Set<Token>
     private let metadata: GGUFMetadata
 
-    /// - Parameter decode: turns a normal token's text into the bytes that it stands for.
-    init(_ metadata: GGUFMetadata, decode: (UnsafeRawBufferPointer) -> [UInt8]) throws {
+    /// - Parameter decode: turns the text of a token, of which it gets the kind and the number, into the bytes that it stands for;
+    ///   not asked for bytes, which are written `<0x0A>` in every vocabulary.
+    init(_ metadata: GGUFMetadata, decode: (UnsafeRawBufferPointer, Kind, Int) -> [UInt8]) throws {
         let tokens = try metadata.requiredStringArray("tokenizer.ggml.tokens")
         guard (1...Int(Token.max)).contains(tokens.count) else {
             throw InferenceError(.invalidFile, "\(metadata.path): tokenizer.ggml.tokens has \(tokens.count) entries.")
@@ -22,7 +23,8 @@ struct Vocabulary: Sendable {
         var pieces = ByteStrings()
         pieces.reserveCapacity(tokens.count)
         try tokens.forEachString { text in
-            if kinds[pieces.count] == .normal { pieces.append(decode(text)) } else { pieces.append(text) }
+            let kind = kinds[pieces.count]
+            if kind == .byte, let byte = Vocabulary.byte(text) { pieces.append([byte]) } else { pieces.append(decode(text, kind, pieces.count)) }
         }
         self.pieces = pieces
         self.kinds = kinds
@@ -54,10 +56,40 @@ struct Vocabulary: Sendable {
         }
     }
 
+    /// As ``bytes(of:)``, and for a control token its name.
+    func spelling(of token: Token) -> [UInt8] {
+        kinds.indices.contains(Int(token)) ? Array(pieces[Int(token)]) : []
+    }
+
+    /// The token of each byte; -1 where the vocabulary has none.
+    var byteTokens: [Token] {
+        var tokens = [Token](repeating: -1, count: 256)
+        for index in kinds.indices where kinds[index] == .byte {
+            if let byte = pieces[index].first, pieces[index].count == 1 { tokens[Int(byte)] = Token(index) }
+        }
+        return tokens
+    }
+
+    /// The byte that is written `<0x0A>`.
+    private static func byte(_ text: UnsafeRawBufferPointer) -> UInt8? {
+        guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">") else { return nil }
+        return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
+    }
+
     /// Tokens that end a turn in the formats we know. Files often name only one of several in their metadata.
     private static let endMarkers: Set<String> = [
-        "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>",
+        "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<turn|>", "<EOT>",
+        "[EOT]", "[EOS]", "<end_of_utterance>", "<|return|>", "<|call|>", "<｜end▁of▁sentence｜>",
     ]
+
+    /// The tokens' scores, which SentencePiece's vocabularies have.
+    func scores() throws -> [Float] {
+        let key = "tokenizer.ggml.scores"
+        guard let scores = metadata.floats(key), scores.count == count, !scores.contains(where: \.isNaN) else {
+            throw InferenceError(.invalidFile, "\(metadata.path): \(key) is not an array of \(count) numbers, one per token.")
+        }
+        return scores.map { Float($0) + 0 }  // and no negative zeros
+    }
 
     private static func token(_ role: String, _ metadata: GGUFMetadata, count: Int) throws -> Token? {
         let key = "tokenizer.ggml.\(role)_token_id"
