@@ -68,6 +68,7 @@ package.targets.append(
     .target(
         name: "SwiftletSystem", dependencies: ["CSwiftletSystem", files], path: "Runtime/System", exclude: ["Shims"], swiftSettings: swift6))
 room("Wire", in: "Runtime")
+room("Grammar", in: "Runtime", ["Wire"])
 room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"])
 room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
 room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
