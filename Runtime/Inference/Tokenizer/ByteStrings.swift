@@ -31,8 +31,9 @@ struct ByteStrings: Tabular, Sendable {
 
     var count: Int { ends.count }
 
-    /// Valid while these strings, or a copy of them, are kept.
+    /// No bytes for a number that no string has. Valid while these strings, or a copy of them, are kept.
     subscript(index: Int) -> UnsafeBufferPointer<UInt8> {
+        guard index >= 0, index < count else { return UnsafeBufferPointer(start: nil, count: 0) }
         let (start, end) = (index == 0 ? 0 : ends[index - 1], ends[index])
         return bytes[Int(min(start, end))..<Int(end)]
     }
