@@ -19,6 +19,25 @@ struct LlamaVocabularyTests {
         }
     }
 
+    /// From a pack's tables, with nothing left of the file's vocabulary.
+    @Test(arguments: withGoldens + ["nomic-bert-moe"])
+    func packsHoldTheSame(name: String) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent("model.gguf").path
+        try FileManager.default.copyItem(atPath: path("ggml-vocab-\(name).gguf"), toPath: file)
+        let model = try ModelFile(path: file)
+        let plain = try model.makeTokenizer()
+        try model.writePack()
+        try overwriteInPlace(file, from: 4, to: 4096)
+        let packed = try ModelFile(path: file).makeTokenizer()
+        for token in stride(from: 0, to: Token(plain.vocabularyCount), by: 7) { #expect(packed.spelling(of: token) == plain.spelling(of: token)) }
+        for text in TokenizerGoldenTests.goldens.map(\.text) {
+            #expect(packed.encode(text, special: true) == plain.encode(text, special: true), "\(text.debugDescription)")
+        }
+    }
+
     /// Against the `sentencepiece` library, over more texts.
     @Test(arguments: ["llama-spm", "nomic-bert-moe"])
     func sentencePiece(name: String) throws {

@@ -116,7 +116,7 @@ import Testing
         for token in 0..<Token(plain.vocabularyCount) {
             #expect(packed.bytes(of: token) == plain.bytes(of: token) && packed.isEndOfGeneration(token) == plain.isEndOfGeneration(token))
         }
-        for text in try texts() {
+        for text in TokenizerGoldenTests.goldens.map(\.text) {
             for special in [false, true] { #expect(packed.encode(text, special: special) == plain.encode(text, special: special)) }
         }
     }
@@ -133,7 +133,7 @@ import Testing
         let pack = URL(fileURLWithPath: WeightPack.path(for: path))
         let whole = try Data(contentsOf: pack)
         var random = SplitMix64(seed: 9)
-        let texts = try texts().prefix(20).map { $0 + "<|im_end|>[SEP]" }
+        let texts = TokenizerGoldenTests.goldens.map(\.text).prefix(20).map { $0 + "<|im_end|>[SEP]" }
         var wrong = 0
         for _ in 0..<60 {
             var damaged = whole
@@ -173,28 +173,20 @@ import Testing
         return try await engine.score(Array(5..<40))
     }
 
-    /// What the tokenizers are compared on elsewhere.
-    private func texts() throws -> [String] {
-        struct Line: Decodable { let text: String }
-        return try String(contentsOfFile: fixture("tokenizers.jsonl"), encoding: .utf8).split(separator: "\n").compactMap {
-            try? JSONDecoder().decode(Line.self, from: Data($0.utf8)).text
-        }
-    }
-
-    /// Leaves inode, size and time as they are.
-    private func overwriteInPlace(_ path: String, from start: Int, to end: Int) throws {
-        var status = stat()
-        #expect(stat(path, &status) == 0)
-        let handle = try #require(FileHandle(forWritingAtPath: path))
-        try handle.seek(toOffset: UInt64(start))
-        try handle.write(contentsOf: Data(repeating: 0xa5, count: end - start))
-        try handle.close()
-        #expect(utimensat(AT_FDCWD, path, [status.st_atim, status.st_mtim], 0) == 0)
-    }
-
     private func identity() throws -> NSNumber? {
         try FileManager.default.attributesOfItem(atPath: pack)[.systemFileNumber] as? NSNumber
     }
 
     private func remove() { try? FileManager.default.removeItem(at: folder) }
+}
+
+/// Leaves inode, size and time as they are.
+func overwriteInPlace(_ path: String, from start: Int, to end: Int) throws {
+    var status = stat()
+    #expect(stat(path, &status) == 0)
+    let handle = try #require(FileHandle(forWritingAtPath: path))
+    try handle.seek(toOffset: UInt64(start))
+    try handle.write(contentsOf: Data(repeating: 0xa5, count: end - start))
+    try handle.close()
+    #expect(utimensat(AT_FDCWD, path, [status.st_atim, status.st_mtim], 0) == 0)
 }

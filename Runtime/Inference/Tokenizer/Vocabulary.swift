@@ -65,7 +65,7 @@ struct Vocabulary: Sendable {
 
     /// The tokens' scores, which SentencePiece's vocabularies have.
     func scores(_ tables: ReadyTables) throws -> Table<Float> {
-        let scores = try tables.value("scores") { Scores(values: Table(try scores())) }.values
+        let scores = try tables.value("scores") { Scores(values: Table(try readScores())) }.values
         guard scores.count == count else { throw InferenceError(.invalidFile, "\(metadata.path).pack is damaged. Remove it.") }
         return scores
     }
@@ -81,7 +81,7 @@ struct Vocabulary: Sendable {
         func store(in tables: inout TableList) { tables.add("values", values) }
     }
 
-    private func scores() throws -> [Float] {
+    private func readScores() throws -> [Float] {
         let key = "tokenizer.ggml.scores"
         guard let scores = metadata.floats(key), scores.count == count, !scores.contains(where: \.isNaN) else {
             throw InferenceError(.invalidFile, "\(metadata.path): \(key) is not an array of \(count) numbers, one per token.")
