@@ -26,7 +26,7 @@ struct LlamaVocabularyTests {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appendingPathComponent("model.gguf").path
-        try FileManager.default.copyItem(atPath: path("ggml-vocab-\(name).gguf"), toPath: file)
+        try FileManager.default.copyItem(atPath: Self.path("ggml-vocab-\(name).gguf"), toPath: file)
         let model = try ModelFile(path: file)
         let plain = try model.makeTokenizer()
         try model.writePack()
