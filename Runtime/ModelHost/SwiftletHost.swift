@@ -8,6 +8,7 @@ import ServiceLifecycle
 import SwiftletSystem
 import SystemPackage
 import UnixSignals
+import Wire
 
 /// Serves one model over HTTP/1.1 on the listening unix socket that is its standard input.
 @main
@@ -31,6 +32,12 @@ struct SwiftletHost: AsyncParsableCommand {
     @Option(help: "Threads that compute (default: one per core).")
     var threads: Int?
 
+    @Option(name: .customLong("kv-cache"), help: "How attention's keys and values are kept: f16 or f32.")
+    var cacheType: Engine.Configuration.CacheType = .f16
+
+    @Option(name: .customLong("kv-cache-size"), help: "Memory for them, such as 4GiB (default: what 16 sequences need, or an eighth of the machine's).")
+    var cacheSize: ByteCount?
+
     @Option(name: .customLong("drain-timeout"), help: "Seconds that running sequences have to finish after SIGTERM.")
     var drainTimeout: Int = 8
 
@@ -50,7 +57,13 @@ struct SwiftletHost: AsyncParsableCommand {
         // One thread for all connections: the cores belong to the model.
         NIOSingletons.groupLoopCountSuggestion = 1
         let logger = makeLogger()
-        let engine = try Engine(path: model, configuration: threads.map { .init(threads: $0) } ?? .init())
+        var configuration = Engine.Configuration()
+        if let threads { configuration.threads = threads }
+        (configuration.cacheType, configuration.cacheBytes) = (cacheType, cacheSize?.count)
+        let engine = try Engine(path: model, configuration: configuration)
+        if engine.description.contextLength < engine.description.trainedContextLength {
+            logger.warning("the cache has room for \(engine.description.contextLength) of the model's \(engine.description.trainedContextLength) tokens of context; --kv-cache-size makes it larger")
+        }
         if case .memory(let reason) = engine.pack?.storage {
             logger.warning("the weights are packed in this process's memory, which costs time at each start: \(reason)")
         }
@@ -89,3 +102,8 @@ struct SwiftletHost: AsyncParsableCommand {
 }
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
+extension Engine.Configuration.CacheType: ExpressibleByArgument {}
+
+extension ByteCount: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}

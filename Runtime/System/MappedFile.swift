@@ -9,6 +9,7 @@ package final class MappedFile: @unchecked Sendable {  // `bytes` is set once an
     package let bytes: UnsafeRawBufferPointer
     /// When the file was last written, in nanoseconds since 1970.
     package let modified: Int64
+    package let inode: UInt64
 
     /// - Throws: ``FileError`` that names the file, also when it is not a regular file.
     package init(path: String) throws(FileError) {
@@ -21,6 +22,7 @@ package final class MappedFile: @unchecked Sendable {  // `bytes` is set once an
             throw FileError("read", path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
         }
         self.path = path
+        inode = UInt64(status.st_ino)
         modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
         let size = Int(status.st_size)
         guard size > 0 else {

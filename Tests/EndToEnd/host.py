@@ -55,9 +55,10 @@ class Host:
             (invocation, self.key["id"], self.key["tenant"], int(time.time() * 1000)))
         return invocation
 
-    def token(self, invocation: str | None = None, models=("chat",), seconds: float = 60, secret: bytes | None = None) -> str:
+    def token(self, invocation: str | None = None, models=("chat",), seconds: float = 60, secret: bytes | None = None,
+              tenant: str | None = None) -> str:
         claims = {
-            "inv": invocation or self.reserve(), "ten": self.key["tenant"], "key": self.key["id"], "fn": "f", "models": list(models),
+            "inv": invocation or self.reserve(), "ten": tenant or self.key["tenant"], "key": self.key["id"], "fn": "f", "models": list(models),
             "exp": int((time.time() + seconds) * 1000)}
         text = base64url(json.dumps(claims).encode())
         return f"{text}.{base64url(hmac.digest(secret or self.secret, text.encode(), hashlib.sha256))}"

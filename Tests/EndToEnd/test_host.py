@@ -55,6 +55,51 @@ def test_an_invocation_that_nobody_reserved_gets_no_answer(host):
 
 # What it bills
 
+STORY = {"model": "chat", "prompt": "Once upon a time there was a little fox who wanted to fly a kite in the garden. " * 3, "max_tokens": 20}
+
+
+def cached(answer: dict) -> int:
+    return answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+
+def test_a_prompt_that_comes_again_is_found_in_the_cache(host):
+    invocation = host.reserve()
+    first = host.post("/v1/completions", STORY, host.token())[1]
+    again = host.post("/v1/completions", STORY, host.token(invocation))[1]
+    assert cached(first) == 0 and again["choices"] == first["choices"]
+    # Whole blocks, and never the last token, which says how the answer goes on.
+    assert cached(again) == (first["usage"]["prompt_tokens"] - 1) // 16 * 16 > 0
+    assert again["timings"]["cache_n"] == cached(again) and again["timings"]["prompt_n"] == again["usage"]["prompt_tokens"] - cached(again)
+    rows = host.ledger.execute("SELECT prompt_tokens, cached_tokens FROM usage WHERE invocation = ?", (invocation,)).fetchall()
+    assert rows == [(again["usage"]["prompt_tokens"], cached(again))]
+    connection = host.connection()
+    connection.request("GET", "/metrics")
+    assert f'prefix_cache_hits_total{{model_name="chat"}} {cached(again)}\n' in connection.getresponse().read().decode()
+
+
+def test_tenants_share_no_prompts(host):
+    first = host.post("/v1/completions", STORY, host.token(tenant="a"))[1]
+    other = host.post("/v1/completions", STORY, host.token(tenant="b"))[1]
+    assert cached(first) == cached(other) == 0 and other["choices"] == first["choices"]
+    assert cached(host.post("/v1/completions", STORY, host.token(tenant="b"))[1]) > 0
+
+
+def test_a_conversation_finds_its_earlier_turns(host):
+    messages = [{"role": "user", "content": "Tell me a story about a fox."}]
+    ask = {"model": "chat", "max_tokens": 60, "ignore_eos": True}
+    first = host.post("/v1/chat/completions", ask | {"messages": messages}, host.token())[1]
+    messages += [first["choices"][0]["message"], {"role": "user", "content": "And then?"}]
+    second = host.post("/v1/chat/completions", ask | {"messages": messages}, host.token())[1]
+    assert cached(second) > first["usage"]["prompt_tokens"], "also what was generated"
+
+
+def test_a_cache_that_is_too_small_says_so(make_host):
+    host = make_host("--kv-cache-size", "512KiB")
+    status, answer = host.post("/v1/completions", STORY | {"prompt": STORY["prompt"] * 20}, host.token())
+    assert status == 400 and answer["error"]["code"] == "context_length_exceeded"
+    limit = host.post("/v1/completions", STORY, host.token())[1]["usage"]["total_tokens"]
+    assert limit > 0 and "--kv-cache-size" in (host.folder / "host.log").read_text()
+
 
 def test_a_call_is_billed_before_its_end_is_sent(host):
     invocation = host.reserve()

@@ -38,11 +38,12 @@ import Testing
 
     /// Quadratic steps would take hours here.
     @Test(arguments: ["a", "abc", "=", " ", "\n", "é", "中", "<|im_", "a\u{301}", "'", "1"])
-    func aMegabyteOfOneThing(unit: String) {
+    func aMegabyteOfOneThing(unit: String) throws {
         let text = String(repeating: unit, count: (1 << 20) / unit.utf8.count)
         #expect(demo.encode(text, special: true).flatMap(demo.bytes).elementsEqual(text.utf8))
         #expect(!bert.encode(text, special: true).isEmpty || [" ", "\n"].contains(unit))
-        for splitter in [WordSplitter.gpt2SingleDigits, .llama3(digits: 3)] {
+        for name in ["smollm", "llama-bpe", "deepseek-llm", "gpt-4o"] {
+            let splitter = try #require(PreTokenizer.named(name)).splitter()
             var end = 0
             splitter.split(Array(text.utf8), in: 0..<text.utf8.count) { end = $0.upperBound }
             #expect(end == text.utf8.count)
@@ -50,11 +51,11 @@ import Testing
     }
 
     @Test func whatIsNotSupportedIsNamed() throws {
-        let unknownModel = GGUFBytes(pairs: 1).string("tokenizer.ggml.model").u32(8).string("llama")
-        try expectTokenizerFailure(unknownModel, "the tokenizer \"llama\" is not supported; Swiftlet has gpt2 and bert.")
+        let unknownModel = GGUFBytes(pairs: 1).string("tokenizer.ggml.model").u32(8).string("rwkv")
+        try expectTokenizerFailure(unknownModel, "the tokenizer \"rwkv\" is not supported; Swiftlet has gpt2, gemma4, llama, t5 and bert.")
         let unknownSplit = GGUFBytes(pairs: 2).string("tokenizer.ggml.model").u32(8).string("gpt2")
             .string("tokenizer.ggml.pre").u32(8).string("klingon")
-        try expectTokenizerFailure(unknownSplit, "the pre-tokenizer \"klingon\" is not supported")
+        try expectTokenizerFailure(unknownSplit, "the pre-tokenizer \"klingon\" is not supported; Swiftlet has gpt-2, mpt, llama-bpe")
         try expectTokenizerFailure(GGUFBytes(), "lacks the metadata key tokenizer.ggml.model")
         let noTokens = GGUFBytes(pairs: 1).string("tokenizer.ggml.model").u32(8).string("gpt2")
         try expectTokenizerFailure(noTokens, "lacks the metadata key tokenizer.ggml.tokens")

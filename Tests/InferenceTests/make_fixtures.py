@@ -131,20 +131,6 @@ def word_piece(tokens, controls, special):
 
 
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-SPLITTERS = {
-    "gpt2": pre_tokenizers.ByteLevel(add_prefix_space=False),
-    "gpt2SingleDigits": pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]),
-    "llama3": pre_tokenizers.Split(Regex(LLAMA3), "isolated"),
-    "qwen2": pre_tokenizers.Split(Regex(LLAMA3.replace("{1,3}", "")), "isolated"),
-}
-
-
-def word_lengths(splitter, text):
-    """The words' lengths in bytes."""
-    words = [text[start:end] for _, (start, end) in splitter.pre_tokenize_str(text)]
-    # ByteLevel reports the offsets of characters, also where it has cut between the bytes of one.
-    assert "".join(words) == text, (text, words)
-    return [len(word.encode()) for word in words]
 
 
 def tokenizer_goldens(model, folder):
@@ -163,7 +149,6 @@ def tokenizer_goldens(model, folder):
             for name in ("bytePair", "wordPiece"):
                 if row[name + "Special"] == row[name]:
                     del row[name + "Special"]
-            row["words"] = {name: word_lengths(splitter, text) for name, splitter in SPLITTERS.items()}
             file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 

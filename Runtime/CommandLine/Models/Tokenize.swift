@@ -28,7 +28,7 @@ struct Tokenize: ParsableCommand {
     }
 
     func run() throws {
-        let tokenizer = try makeTokenizer(from: GGUFFile(path: model.path()).metadata)
+        let tokenizer = try ModelFile(path: model.path()).makeTokenizer()
         guard let text = try text ?? String(validating: StandardInput.readToEnd(), as: UTF8.self) else {
             throw CommandError("Standard input is not UTF-8 text.")
         }

@@ -5,6 +5,7 @@ import Ledger
 import Logging
 import ServiceLifecycle
 import Supervisor
+import Wire
 import SwiftletSystem
 import UnixSignals
 
@@ -99,7 +100,7 @@ struct ByteSize: ExpressibleByArgument {
     let bytes: Int
 
     init?(argument: String) {
-        guard let bytes = YAMLReader.bytes(written: argument), bytes > 0 else { return nil }
+        guard let bytes = ByteCount(argument)?.count, bytes > 0 else { return nil }
         self.bytes = bytes
     }
 }

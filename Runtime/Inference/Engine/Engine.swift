@@ -21,8 +21,9 @@ package final class Engine: Sendable {
     /// Maps the file and checks all that the architecture needs of it; weights are packed if they are not yet.
     /// - Throws: ``InferenceError`` where the file is damaged, incomplete, or needs what Swiftlet does not have.
     package init(path: String, configuration: Configuration = Configuration()) throws {
-        file = try GGUFFile(path: path)
-        tokenizer = try makeTokenizer(from: file.metadata)
+        let opened = try ModelFile(path: path, configuration.packing)
+        file = opened.file
+        tokenizer = try opened.makeTokenizer()
         let (team, kernels) = (try configuration.makeTeam(), try configuration.makeKernels())
         switch try file.metadata.requiredString("general.architecture") {
         case "llama":
@@ -32,10 +33,11 @@ package final class Engine: Sendable {
             let limits = try configuration.limits(shape, contextLength: configuration.contextLength(of: unpacked.contextLength))
             let contextLength = min(configuration.contextLength(of: unpacked.contextLength), limits.blocks * limits.blockLength)
             let cache = try KeyValueCache(shape, blockCount: limits.blocks)
-            pack = try WeightPack(file, configuration.packing, team: team)
+            pack = try WeightPack(opened, configuration.packing, team: team)
             let model = try Llama(file, pack: pack)
             description = ModelDescription(
-                file, contextLength: contextLength, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: true)
+                file, contextLength: contextLength, trainedContextLength: model.contextLength, embeddingLength: model.width,
+                vocabularyCount: model.vocabularyCount, canGenerate: true)
             worker = .sequences(
                 try EngineThread { [path, tokenizer, gauge] in
                     let decoder = LlamaDecoder(
@@ -45,10 +47,11 @@ package final class Engine: Sendable {
                 })
         case "bert":
             let contextLength = configuration.contextLength(of: try Bert(file, pack: nil).contextLength)
-            pack = try WeightPack(file, configuration.packing, team: team)
+            pack = try WeightPack(opened, configuration.packing, team: team)
             let model = try Bert(file, pack: pack)
             description = ModelDescription(
-                file, contextLength: contextLength, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: false)
+                file, contextLength: contextLength, trainedContextLength: model.contextLength, embeddingLength: model.width,
+                vocabularyCount: model.vocabularyCount, canGenerate: false)
             let tokensPerStep = max(1, configuration.embeddingTokensPerStep)
             worker = .embeddings(
                 try EngineThread { [gauge] in

@@ -30,6 +30,13 @@ struct GGUFCursor {
         return Int(count)
     }
 
+    /// The same for things that are in another file.
+    mutating func count(ofAtLeast bytes: Int, _ what: @autoclosure () -> String, in file: MappedFile) throws -> Int {
+        let count = try integer(UInt64.self, what())
+        guard count <= UInt64(file.bytes.count / bytes) else { throw failure("\(what()) is \(count), more than the file can hold") }
+        return Int(count)
+    }
+
     /// The range of the next `count` bytes.
     mutating func skip(_ count: Int, _ what: @autoclosure () -> String) throws -> Range<Int> {
         guard count <= bytesLeft else { throw failure("it ends inside \(what())") }

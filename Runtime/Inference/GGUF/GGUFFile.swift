@@ -1,4 +1,3 @@
-import Crypto
 import SwiftletSystem
 
 /// A GGUF model file (version 2 or 3), memory-mapped read-only: metadata, and tensors that stay where they are in the file.
@@ -9,14 +8,20 @@ package struct GGUFFile: Sendable {
     package let metadata: GGUFMetadata
     /// In the file's order.
     package let tensors: [GGUFTensor]
-    private let mapping: MappedFile
+    let mapping: MappedFile
+    /// Where the tensors' data begins.
+    let dataStart: Int
     private let indices: [String: Int]
 
     /// Reads and checks the header; no tensor data is touched.
     /// - Throws: ``InferenceError`` that names the file and what is wrong with it.
     package init(path: String) throws {
-        let file = try InferenceError.wrapping { () throws(FileError) in try MappedFile(path: path) }
+        try self.init(InferenceError.wrapping { () throws(FileError) in try MappedFile(path: path) })
+    }
+
+    init(_ file: MappedFile) throws {
         var cursor = GGUFCursor(file)
+        let path = file.path
         guard file.bytes.prefix(4).elementsEqual("GGUF".utf8) else { throw cursor.failure("it does not begin with \"GGUF\"") }
         _ = try cursor.skip(4, "the magic number")
         let version = try cursor.integer(UInt32.self, "the version")
@@ -25,6 +30,21 @@ package struct GGUFFile: Sendable {
                 ? InferenceError(.unsupported, "\(path) is a big-endian GGUF file; Swiftlet reads little-endian ones.")
                 : InferenceError(.unsupported, "\(path) has GGUF version \(version); Swiftlet reads versions 2 and 3.")
         }
+        try self.init(file, &cursor, dataStart: nil)
+    }
+
+    /// - Parameters:
+    ///   - pack: a file that has ``head()`` of this very file, `offset` bytes from its beginning.
+    init(_ file: MappedFile, head pack: MappedFile, at offset: Int) throws {
+        var cursor = GGUFCursor(pack, at: offset)
+        let dataStart = try cursor.count(ofAtLeast: 1, "the place of the data", in: file)
+        try self.init(file, &cursor, dataStart: dataStart)
+    }
+
+    /// - Parameters:
+    ///   - cursor: at the number of tensors.
+    ///   - dataStart: `nil` where it follows the header.
+    private init(_ file: MappedFile, _ cursor: inout GGUFCursor, dataStart: Int?) throws {
         // Name lengths, dimension count, one dimension, type and offset; and key length, type and value.
         let tensorCount = try cursor.count(ofAtLeast: 32, "the number of tensors")
         let pairCount = try cursor.count(ofAtLeast: 13, "the number of metadata pairs")
@@ -33,27 +53,29 @@ package struct GGUFFile: Sendable {
         for _ in 0..<pairCount {
             let key = try cursor.name("a metadata key")
             let number = try cursor.integer(UInt32.self, "the type of \(key.quotedForMessage)")
-            guard let kind = GGUFValue.Kind(rawValue: number) else {
+            let isReference = dataStart != nil && number & GGUFFile.referenceMark != 0
+            guard let kind = GGUFValue.Kind(rawValue: isReference ? number & ~GGUFFile.referenceMark : number) else {
                 throw cursor.failure("the metadata key \(key.quotedForMessage) has the unknown type \(number)")
             }
-            let value = try GGUFValue(kind, &cursor, key)
+            let value = isReference ? GGUFValue.array(try GGUFArray(&cursor, key, in: file)) : try GGUFValue(kind, &cursor, key)
             guard values.updateValue(value, forKey: key) == nil else {
                 throw cursor.failure("the metadata key \(key.quotedForMessage) is there twice")
             }
         }
-        metadata = GGUFMetadata(path: path, values: values)
+        metadata = GGUFMetadata(path: file.path, values: values)
 
         let headers = try (0..<tensorCount).map { _ in try TensorHeader(&cursor) }
         let alignment = try GGUFFile.alignment(metadata, cursor)
         // Can't overflow: a file's size and an alignment are far below 2^63.
-        let dataStart = (cursor.offset + alignment - 1) / alignment * alignment
-        tensors = try headers.map { try GGUFTensor($0, dataStart: dataStart, alignment: alignment, cursor) }
+        let start = dataStart ?? (cursor.offset + alignment - 1) / alignment * alignment
+        tensors = try headers.map { try GGUFTensor($0, dataStart: start, alignment: alignment, GGUFCursor(file, at: start)) }
+        self.dataStart = start
         var indices: [String: Int] = [:]
         for (index, tensor) in tensors.enumerated() where indices.updateValue(index, forKey: tensor.name) != nil {
             throw cursor.failure("the tensor \(tensor.name.quotedForMessage) is there twice")
         }
         self.indices = indices
-        self.path = path
+        path = file.path
         mapping = file
     }
 
@@ -76,11 +98,6 @@ package struct GGUFFile: Sendable {
         let counts = tensors.reduce(into: [:]) { $0[$1.type, default: 0] &+= $1.elementCount }
         return counts.max { $0.value < $1.value }?.key
     }
-    /// When the file was last written, in nanoseconds since 1970.
-    var modified: Int64 { mapping.modified }
-
-    /// The SHA-256 of the whole file, which is read for it.
-    func digest() -> [UInt8] { Array(SHA256.hash(data: mapping.bytes)) }
 
     private static func alignment(_ metadata: GGUFMetadata, _ cursor: GGUFCursor) throws -> Int {
         guard metadata["general.alignment"] != nil else { return 32 }

@@ -115,15 +115,13 @@ package struct GGUFArray: Sendable {
     package let kind: GGUFValue.Kind
     package let count: Int
     private let file: MappedFile
-    private let start: Int
+    /// Where in the file the elements begin.
+    let start: Int
 
     init(_ cursor: inout GGUFCursor, _ key: String) throws {
         let what = "the array \(key.quotedForMessage)"
-        let number = try cursor.integer(UInt32.self, "the element type of \(what)")
-        guard let kind = GGUFValue.Kind(rawValue: number) else { throw cursor.failure("\(what) has the unknown element type \(number)") }
-        guard kind != .array else { throw cursor.failure("\(what) is nested") }
+        kind = try GGUFArray.kind(&cursor, what)
         count = try cursor.count(ofAtLeast: kind.size, "the length of \(what)")
-        self.kind = kind
         file = cursor.file
         start = cursor.offset
         if kind == .string {
@@ -131,6 +129,23 @@ package struct GGUFArray: Sendable {
         } else {
             _ = try cursor.skip(count * kind.size, what)
         }
+    }
+
+    /// An array whose elements are elsewhere: in `file`.
+    init(_ cursor: inout GGUFCursor, _ key: String, in file: MappedFile) throws {
+        let what = "the array \(key.quotedForMessage)"
+        kind = try GGUFArray.kind(&cursor, what)
+        count = try cursor.count(ofAtLeast: kind.size, "the length of \(what)", in: file)
+        start = try cursor.count(ofAtLeast: 1, "the place of \(what)", in: file)
+        guard count * kind.size <= file.bytes.count - start else { throw cursor.failure("\(what) reaches past the file's end") }
+        self.file = file
+    }
+
+    private static func kind(_ cursor: inout GGUFCursor, _ what: String) throws -> GGUFValue.Kind {
+        let number = try cursor.integer(UInt32.self, "the element type of \(what)")
+        guard let kind = GGUFValue.Kind(rawValue: number) else { throw cursor.failure("\(what) has the unknown element type \(number)") }
+        guard kind != .array else { throw cursor.failure("\(what) is nested") }
+        return kind
     }
 
     /// `nil` where the elements are not strings. Bytes that are not UTF-8 become U+FFFD.

@@ -4,14 +4,18 @@ import SwiftletSystem
 /// Makes a weight pack from a model file.
 struct PackWriter {
     let header: PackHeader
+    private let tables: [TableList.Item]
     private let matrices: [Matrix]
     /// How much is packed, and then written, at once.
     private static let chunk = 8 << 20
 
-    init(_ file: GGUFFile, _ matrices: [Matrix]) {
+    /// - Parameter tables: what the tokenizer is made of.
+    init(_ file: GGUFFile, _ tables: ReadyTables, _ matrices: [Matrix]) throws {
         self.matrices = matrices
+        self.tables = tables.made.items
         header = PackHeader(
-            source: PackHeader.Source(byteCount: file.size, modified: file.modified), digest: file.digest(), matrices: matrices)
+            source: PackHeader.Source(file.mapping), digest: file.mapping.digest(), head: try file.head(),
+            tables: self.tables.map { ($0.name, $0.bytes.count) }, matrices: matrices)
     }
 
     /// - Throws: ``InferenceError``; the path is then as it was before.
@@ -19,6 +23,12 @@ struct PackWriter {
         try InferenceError.wrapping { () throws(FileError) in
             let file = try AtomicFile(path: path)
             try file.write(header.encoded)
+            var written = header.headerBytes
+            func write(_ bytes: [UInt8], at offset: Int) throws(FileError) {
+                try file.write([UInt8](repeating: 0, count: offset - written) + bytes)
+                written = offset + bytes.count
+            }
+            for (table, entry) in zip(tables, header.tables) { try write(Array(table.bytes), at: entry.offset) }
             for (matrix, entry) in zip(matrices, header.entries) {
                 let panelBytes = swl_packed_bytes(matrix.type, Int(SWL_PANEL), matrix.columns)
                 let panels = matrix.panels
@@ -27,15 +37,15 @@ struct PackWriter {
                     let count = min(step, panels - first)
                     var bytes = [UInt8](repeating: 0, count: count * panelBytes)
                     bytes.withUnsafeMutableBytes { PackWriter.pack(matrix, from: first, count: count, into: $0, team: team) }
-                    try file.write(bytes)
+                    try write(bytes, at: entry.offset + first * panelBytes)
                 }
-                try file.write([UInt8](repeating: 0, count: PackHeader.roundUp(entry.byteCount) - entry.byteCount))
             }
+            try write([], at: header.fileBytes)
             try file.commit()
         }
     }
 
-    /// - Parameter memory: ``PackHeader/fileBytes`` bytes.
+    /// - Parameter memory: ``PackHeader/fileBytes`` bytes, of which the matrices' are written.
     func fill(_ memory: UnsafeMutableRawBufferPointer, team: ThreadTeam) {
         for (matrix, entry) in zip(matrices, header.entries) {
             let part = UnsafeMutableRawBufferPointer(rebasing: memory[entry.offset..<entry.offset + entry.byteCount])

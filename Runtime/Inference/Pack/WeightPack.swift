@@ -23,41 +23,42 @@ package final class WeightPack: @unchecked Sendable {  // `memory` is filled bef
     }
 
     package let storage: Storage
+    /// Of all matrices.
+    package let byteCount: Int
     private let memory: UnsafeRawBufferPointer
     private let offsets: [String: Int]
     private let mapping: MappedFile?
     private static let hugePage = 1 << 21
 
-    package var byteCount: Int { memory.count }
+    package static func path(for model: String) -> String { PackFile.path(for: model) }
 
-    package static func path(for model: String) -> String { model + ".pack" }
-
-    /// The pack of this model: the file's if it fits, else a new one. `nil` where no matrix has a packed layout.
+    /// The pack of this model: the file's if there is one, else a new one, which also keeps the model's tables. `nil` where no
+    /// matrix has a packed layout.
     /// - Throws: ``InferenceError`` if there is no memory for it.
-    init?(_ file: GGUFFile, _ packing: Engine.Configuration.Packing, team: ThreadTeam) throws {
-        let matrices = WeightPack.packable(file)
+    init?(_ model: ModelFile, _ packing: Engine.Configuration.Packing, team: ThreadTeam) throws {
+        let matrices = WeightPack.packable(model.file)
         guard packing != .none, !matrices.isEmpty else { return nil }
         var reason = "packs in memory were asked for"
         if packing == .file {
             do {
-                let (mapping, header) = try WeightPack.open(file, matrices, team: team)
-                (storage, memory, self.mapping) = (.file(mapping.path), mapping.bytes, mapping)
-                offsets = header.offsets
+                let pack = try model.pack ?? WeightPack.make(model, matrices, team: team)
+                (storage, memory, mapping) = (.file(pack.mapping.path), pack.mapping.bytes, pack.mapping)
+                (offsets, byteCount) = (pack.header.offsets, pack.header.matrixBytes)
                 return
-            } catch {
+            } catch let error as InferenceError {
                 reason = error.message
             }
         }
-        let writer = PackWriter(file, matrices)
-        let size = (writer.header.fileBytes + WeightPack.hugePage - 1) / WeightPack.hugePage * WeightPack.hugePage
+        let writer = try PackWriter(model.file, model.tables, matrices)
+        let size = PackHeader.roundUp(writer.header.fileBytes, to: WeightPack.hugePage)
         guard let start = aligned_alloc(WeightPack.hugePage, size) else {
-            throw InferenceError(.system, "There is not enough memory for the weights of \(file.path).")
+            throw InferenceError(.system, "There is not enough memory for the weights of \(model.file.path).")
         }
         madvise(start, size, Int32(MADV_HUGEPAGE))
         let buffer = UnsafeMutableRawBufferPointer(start: start, count: writer.header.fileBytes)
         writer.fill(buffer, team: team)
         (storage, memory, mapping) = (.memory(reason: reason), UnsafeRawBufferPointer(buffer), nil)
-        offsets = writer.header.offsets
+        (offsets, byteCount) = (writer.header.offsets, writer.header.matrixBytes)
     }
 
     deinit {
@@ -72,29 +73,16 @@ package final class WeightPack: @unchecked Sendable {  // `memory` is filled bef
     /// Gives the pages to this process ahead of their first use. Blocks; needed by nobody.
     func prefault() { mapping?.prefault() }
 
-    /// The file that lies beside the model, made anew where it is not whole or was made of something else.
-    private static func open(
-        _ file: GGUFFile, _ matrices: [Matrix], team: ThreadTeam
-    ) throws(InferenceError) -> (MappedFile, PackHeader) {
-        if let existing = existing(for: file, matrices) { return existing }
-        try PackWriter(file, matrices).write(to: path(for: file.path), team: team)
-        guard let made = existing(for: file, matrices) else {
-            throw InferenceError(.system, "\(path(for: file.path)) was written, but can't be read.")
+    private static func make(_ model: ModelFile, _ matrices: [Matrix], team: ThreadTeam) throws -> PackFile {
+        try model.writePack(matrices, team: team)
+        guard let made = PackFile(of: model.file.mapping), made.header.fits(matrices) else {
+            throw InferenceError(.system, "\(path(for: model.file.path)) was written, but can't be read.")
         }
         return made
     }
 
-    private static func existing(for file: GGUFFile, _ matrices: [Matrix]) -> (MappedFile, PackHeader)? {
-        guard let mapping = try? MappedFile(path: path(for: file.path)), let header = PackHeader(mapping.bytes),
-            header.fits(matrices), header.source.byteCount == file.size
-        else { return nil }
-        // A copy or a touch changes the time and not the contents, which then decide.
-        guard header.source.modified == file.modified || header.digest == file.digest() else { return nil }
-        return (mapping, header)
-    }
-
     /// The matrices that are multiplied and whose type has a packed layout; the others are only looked up in.
-    private static func packable(_ file: GGUFFile) -> [Matrix] {
+    static func packable(_ file: GGUFFile) -> [Matrix] {
         var tables: Set = ["position_embd.weight", "token_types.weight"]
         if file.tensorIfPresent("output.weight") != nil || file.metadata.string("general.architecture") == "bert" {
             tables.insert("token_embd.weight")
@@ -106,10 +94,5 @@ package final class WeightPack: @unchecked Sendable {  // `memory` is filled bef
 
 extension PackHeader {
     fileprivate var offsets: [String: Int] { Dictionary(entries.map { ($0.name, $0.offset) }) { first, _ in first } }
-
-    /// Whether these matrices, and no others, lie where this says, page by page and inside of the file.
-    fileprivate func fits(_ matrices: [Matrix]) -> Bool {
-        let expected = PackHeader(source: source, digest: digest, matrices: matrices)
-        return entries == expected.entries && fileBytes == expected.fileBytes && headerBytes == expected.headerBytes
-    }
+    fileprivate var matrixBytes: Int { entries.reduce(0) { $0 + $1.byteCount } }
 }

@@ -18,8 +18,8 @@ enum ByteLevelAlphabet {
         return bytes
     }()
 
-    /// The bytes that `text` (UTF-8) stands for; `text` itself where a character is not of the alphabet.
-    static func decode(_ text: some Collection<UInt8>) -> [UInt8] {
+    /// The bytes that `text` (UTF-8) stands for; `nil` where a character is not of the alphabet.
+    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(text.count)
         var rest = text.makeIterator()
@@ -27,10 +27,10 @@ enum ByteLevelAlphabet {
             var scalar = Int(lead)
             if lead >= 0x80 {
                 // The alphabet needs no more than two UTF-8 bytes.
-                guard lead & 0xe0 == 0xc0, let trail = rest.next(), trail & 0xc0 == 0x80 else { return Array(text) }
+                guard lead & 0xe0 == 0xc0, let trail = rest.next(), trail & 0xc0 == 0x80 else { return nil }
                 scalar = Int(lead & 0x1f) << 6 | Int(trail & 0x3f)
             }
-            guard scalar < bytes.count, bytes[scalar] >= 0 else { return Array(text) }
+            guard scalar < bytes.count, bytes[scalar] >= 0 else { return nil }
             decoded.append(UInt8(bytes[scalar]))
         }
         return decoded

@@ -4,13 +4,20 @@ package typealias Token = Int32
 /// Turns text into a model's tokens and back.
 package protocol Tokenizer: Sendable {
     /// The tokens of `text`, and nothing added around them.
-    /// - Parameter special: whether special tokens that are spelled out in the text (`<|im_end|>`) become those tokens.
-    ///   Text from a user is encoded with `false`, so that it never becomes a control token.
-    func encode(_ text: String, special: Bool) -> [Token]
+    /// - Parameter control: where control tokens that are spelled out in the text (`<|im_end|>`) become those tokens: ranges of
+    ///   its UTF-8, ascending and not touching one another. No token begins in such a range and ends outside of it.
+    ///   Text from a user is outside of them, so that it never becomes a control token.
+    func encode(_ text: String, control: [Range<Int>]) -> [Token]
 
     /// The bytes that a token stands for. They may be part of a character; control tokens and numbers outside the
     /// vocabulary give none. For WordPiece, the first token of a word begins with a space.
     func bytes(of token: Token) -> [UInt8]
+
+    /// As ``bytes(of:)``, but a control token gives its name, `<|im_end|>`.
+    func spelling(of token: Token) -> [UInt8]
+
+    /// Whether the first token of a text begins with a space that is not in the text.
+    var addsSpace: Bool { get }
 
     /// The number of the special token that is spelled `text`.
     func specialToken(_ text: String) -> Token?
@@ -28,6 +35,27 @@ package protocol Tokenizer: Sendable {
 }
 
 extension Tokenizer {
+    /// The tokens of `text`, and nothing added around them.
+    /// - Parameter special: whether all of the text may steer the model, see ``encode(_:control:)``.
+    package func encode(_ text: String, special: Bool) -> [Token] {
+        encode(text, control: special && !text.isEmpty ? [0..<text.utf8.count] : [])
+    }
+
+    /// The text that these tokens stand for: what was encoded, where the vocabulary has all its characters and the tokenizer
+    /// does not change text. Bytes that are not UTF-8 become U+FFFD.
+    /// - Parameter special: whether control tokens are shown by their names, or not at all.
+    package func decode(_ tokens: [Token], special: Bool) -> String {
+        var bytes: [UInt8] = []
+        var isAtStart = true
+        for token in tokens {
+            let isControl = self.bytes(of: token).isEmpty
+            let piece = special ? spelling(of: token) : self.bytes(of: token)
+            bytes += isAtStart && !isControl && addsSpace && piece.first == UInt8(ascii: " ") ? piece.dropFirst() : piece[...]
+            if !isControl { isAtStart = false }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// A whole input for the model: `text` with the beginning and end that the model was trained with.
     /// - Parameter special: as for ``encode(_:special:)``.
     package func encodeForModel(_ text: String, special: Bool = false) -> [Token] {
@@ -40,12 +68,22 @@ extension Tokenizer {
 /// The tokenizer that a GGUF file describes.
 /// - Throws: ``InferenceError`` naming the metadata key that is missing, wrong, or asks for something unsupported.
 package func makeTokenizer(from metadata: GGUFMetadata) throws -> any Tokenizer {
+    try makeTokenizer(from: metadata, ReadyTables())
+}
+
+/// - Parameter tables: what a tokenizer computes from its vocabulary comes from there if it is there, and then the metadata's
+///   large arrays are not read.
+func makeTokenizer(from metadata: GGUFMetadata, _ tables: ReadyTables) throws -> any Tokenizer {
     let model = try metadata.requiredString("tokenizer.ggml.model")
     switch model {
-    case "gpt2": return try BytePairTokenizer(metadata)
-    case "bert": return try WordPieceTokenizer(metadata)
+    case "gpt2": return try BytePairTokenizer(metadata, tables)
+    case "gemma4": return try BytePairTokenizer(metadata, tables, defaultKind: "gemma4")
+    case "llama": return try SentencePieceTokenizer(metadata, tables)
+    case "t5": return try UnigramTokenizer(metadata, tables)
+    case "bert": return try WordPieceTokenizer(metadata, tables)
     default:
         throw InferenceError(
-            .unsupported, "\(metadata.path): the tokenizer \(model.quotedForMessage) is not supported; Swiftlet has gpt2 and bert.")
+            .unsupported,
+            "\(metadata.path): the tokenizer \(model.quotedForMessage) is not supported; Swiftlet has gpt2, gemma4, llama, t5 and bert.")
     }
 }

@@ -1,7 +1,7 @@
 /// BERT's WordPiece: each word becomes the longest token that it begins with, then the longest that goes on, and so forth.
 ///
 /// In GGUF a token that begins a word is written with `▁` before it, one that goes on is bare.
-struct WordPieceTokenizer: Tokenizer {
+final class WordPieceTokenizer: Tokenizer {
     private static let wordStart = Array("▁".utf8)
     /// Longer words are unknown, as in BERT.
     private static let longestWord = 100
@@ -13,10 +13,10 @@ struct WordPieceTokenizer: Tokenizer {
     let beginningOfSequence: Token?
     let endOfSequence: Token?
 
-    init(_ metadata: GGUFMetadata) throws {
-        let vocabulary = try Vocabulary(metadata) { Array($0) }
-        specials = SpecialTokens(vocabulary)
-        index = ByteStringIndex(vocabulary.pieces) { vocabulary.kinds[$0] == .normal }
+    init(_ metadata: GGUFMetadata, _ tables: ReadyTables) throws {
+        let vocabulary = try Vocabulary(metadata, tables) { text, _, _ in Array(text) }
+        specials = SpecialTokens(vocabulary, tables)
+        index = ByteStringIndex(vocabulary.pieces, tables) { vocabulary.kinds[$0] == .normal }
         guard let unknown = try vocabulary.token("unknown") ?? specials.control("[UNK]") else {
             throw InferenceError(.invalidFile, "\(metadata.path) lacks the metadata key tokenizer.ggml.unknown_token_id.")
         }
@@ -34,16 +34,19 @@ struct WordPieceTokenizer: Tokenizer {
     func isEndOfGeneration(_ token: Token) -> Bool { token == endOfSequence }
     func specialToken(_ text: String) -> Token? { specials.control(text) }
 
-    func bytes(of token: Token) -> [UInt8] {
-        let bytes = vocabulary.bytes(of: token)
-        return bytes.starts(with: WordPieceTokenizer.wordStart) ? [0x20] + bytes.dropFirst(WordPieceTokenizer.wordStart.count) : bytes
+    var addsSpace: Bool { true }
+    func bytes(of token: Token) -> [UInt8] { WordPieceTokenizer.spaced(vocabulary.bytes(of: token)) }
+    func spelling(of token: Token) -> [UInt8] { WordPieceTokenizer.spaced(vocabulary.spelling(of: token)) }
+
+    private static func spaced(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.starts(with: WordPieceTokenizer.wordStart) ? [0x20] + bytes.dropFirst(WordPieceTokenizer.wordStart.count) : bytes
     }
 
-    func encode(_ text: String, special: Bool) -> [Token] {
+    func encode(_ text: String, control: [Range<Int>]) -> [Token] {
         let bytes = Array(text.utf8)
         var tokens: [Token] = []
         specials.split(
-            bytes, control: special,
+            bytes, control: control,
             plain: { range in
                 BertWords.forEach(in: String(decoding: bytes[range], as: UTF8.self)) { encode(word: $0, into: &tokens) }
             },

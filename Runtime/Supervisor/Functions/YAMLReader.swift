@@ -1,3 +1,4 @@
+import Wire
 import Yams
 
 /// Reads a YAML mapping key by key; every mistake is reported with its line, and a key nobody asked for is a mistake.
@@ -91,7 +92,7 @@ package struct YAMLReader {
     /// Bytes, for example `4096`, `512KiB`, `1MiB`.
     package func size(_ key: String, upTo largest: Int) throws -> Int? {
         try value(key, expected: "a size such as 512KiB or 1MiB, at most \(largest) bytes") { node in
-            node.scalar.flatMap { Self.bytes(written: $0.string) }.flatMap { (1...largest).contains($0) ? $0 : nil }
+            node.scalar.flatMap { ByteCount($0.string)?.count }.flatMap { (1...largest).contains($0) ? $0 : nil }
         }
     }
 
@@ -124,16 +125,6 @@ extension Duration {
             let count = Int64(text.dropLast(unit.count)), (0...31_536_000).contains(count)
         else { return nil }
         self = .milliseconds(count * milliseconds)
-    }
-}
-
-extension YAMLReader {
-    /// Reads `4096`, `512KiB`, `1MiB`.
-    package static func bytes(written text: String) -> Int? {
-        let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("KB", 10), ("MB", 20), ("GB", 30)]
-        guard let (unit, shift) = units.first(where: { text.hasSuffix($0.0) }) else { return Int(text) }
-        guard let count = Int(text.dropLast(unit.count)), (0...(1 << 30)).contains(count) else { return nil }
-        return count << shift
     }
 }
 
