@@ -70,7 +70,8 @@ package.targets.append(
 room("Wire", in: "Runtime")
 room("Grammar", in: "Runtime", ["Wire"])
 room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"])
-room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
+room("Jinja", in: "Runtime")
+room("Inference", in: "Runtime", ["Jinja", "Wire", "Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
 room("Ledger", in: "Runtime", ["Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", ["SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Subprocess", package: "swift-subprocess")])
@@ -104,7 +105,7 @@ room("Front", in: "Gateway", [
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ])
 program("swiftlet", at: "Runtime/CommandLine", [
-    "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
+    "Front", "Nginx", "Supervisor", "Inference", "Jinja", "Ledger", "HTTPClient", "SwiftletSystem", "Wire",
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
     .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -137,6 +138,8 @@ for folder in names(in: "Functions") where holdsSwift("Functions/\(folder)") {
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
     "Front": [.product(name: "AsyncAlgorithms", package: "swift-async-algorithms"), .product(name: "NIOCore", package: "swift-nio")],
+    "Inference": ["Jinja", "Wire"],
+    "Jinja": ["Wire"],
     "Ledger": [sqlite],
 ]
 for folder in names(in: "Tests") where folder.hasSuffix("Tests") {

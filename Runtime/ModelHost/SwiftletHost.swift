@@ -56,7 +56,7 @@ struct SwiftletHost: AsyncParsableCommand {
         }
         let meter = Meter(ledger: try Ledger(path: ledger, creating: false), logger: logger)
         let host = Host(
-            alias: alias, engine: engine, chatFormat: Result { try ChatFormat(engine.file.metadata) },
+            alias: alias, engine: engine, chatTemplate: chatTemplate(of: engine, logger),
             tokenKey: try TokenKey(contentsOf: tokenKey), meter: meter, logger: logger)
 
         let server = HostServer(responder: host.router.buildResponder(), logger: logger)
@@ -67,6 +67,13 @@ struct SwiftletHost: AsyncParsableCommand {
         await meter.settle()
         engine.shutdown()
         logger.info("stopped")
+    }
+
+    /// A model whose template is broken still completes text; who asks it to chat is told why not.
+    private func chatTemplate(of engine: Engine, _ logger: Logger) -> Result<ChatTemplate, any Error> {
+        let template = Result { try ChatTemplate(engine.file.metadata) }
+        if engine.description.canGenerate, case .failure(let error) = template { logger.warning("\(alias) cannot chat: \(error)") }
+        return template
     }
 
     private func makeLogger() -> Logger {

@@ -30,13 +30,16 @@ package struct GenerationRequest: Hashable, Sendable {
     package var sampling: Sampling
     /// The answer ends before the first of these texts.
     package var stop: [String]
+    /// Control tokens whose name shows in the answer, where others show nothing: marks around calls and thoughts.
+    package var spelled: [Token: [UInt8]]
     /// Goes on when the model ends its answer: for measurements that need answers of one length.
     package var ignoresEnd: Bool
 
     package init(
-        prompt: [Token], maximumTokens: Int, sampling: Sampling = Sampling(), stop: [String] = [], ignoresEnd: Bool = false
+        prompt: [Token], maximumTokens: Int, sampling: Sampling = Sampling(), stop: [String] = [],
+        spelled: [Token: [UInt8]] = [:], ignoresEnd: Bool = false
     ) {
         (self.prompt, self.maximumTokens, self.sampling) = (prompt, maximumTokens, sampling)
-        (self.stop, self.ignoresEnd) = (stop, ignoresEnd)
+        (self.stop, self.spelled, self.ignoresEnd) = (stop, spelled, ignoresEnd)
     }
 }

@@ -34,11 +34,11 @@ struct BytePairTokenizer: Tokenizer {
     func bytes(of token: Token) -> [UInt8] { vocabulary.bytes(of: token) }
     func specialToken(_ text: String) -> Token? { specials.control(text) }
 
-    func encode(_ text: String, special: Bool) -> [Token] {
+    func encode(_ text: String, control: [Range<Int>]) -> [Token] {
         let bytes = Array(text.utf8)
         var tokens: [Token] = []
         specials.split(
-            bytes, control: special,
+            bytes, control: control,
             plain: { range in
                 guard style.composes else { return style.splitter.split(bytes, in: range) { encode(bytes[$0], into: &tokens) } }
                 let composed = String(decoding: bytes[range], as: UTF8.self).canonicallyComposedUTF8

@@ -32,12 +32,16 @@ struct SpecialTokens: Sendable {
 
     /// Calls `plain` with the stretches of `text` between special tokens and `special` with those tokens, in order.
     /// At each place the longest token wins.
-    func split(_ text: [UInt8], control: Bool, plain: (Range<Int>) -> Void, special: (Token) -> Void) {
+    /// - Parameter control: where control tokens are found: ascending ranges that do not touch.
+    func split(_ text: [UInt8], control: [Range<Int>], plain: (Range<Int>) -> Void, special: (Token) -> Void) {
         var start = 0
         var position = 0
+        var control = control[...]
         while position < text.count {
+            while let first = control.first, first.upperBound <= position { control.removeFirst() }
+            let controlEnd = control.first.map { $0.contains(position) ? $0.upperBound : 0 } ?? 0
             let found = entries[Int(text[position])].first { entry in
-                (control || !entry.isControl) && text[position...].starts(with: entry.text)
+                (!entry.isControl || position + entry.text.count <= controlEnd) && text[position...].starts(with: entry.text)
             }
             guard let found else {
                 position += 1

@@ -4,9 +4,10 @@ package typealias Token = Int32
 /// Turns text into a model's tokens and back.
 package protocol Tokenizer: Sendable {
     /// The tokens of `text`, and nothing added around them.
-    /// - Parameter special: whether special tokens that are spelled out in the text (`<|im_end|>`) become those tokens.
-    ///   Text from a user is encoded with `false`, so that it never becomes a control token.
-    func encode(_ text: String, special: Bool) -> [Token]
+    /// - Parameter control: where control tokens that are spelled out in the text (`<|im_end|>`) become those tokens: ranges of
+    ///   its UTF-8, ascending and not touching one another. No token begins in such a range and ends outside of it.
+    ///   Text from a user is outside of them, so that it never becomes a control token.
+    func encode(_ text: String, control: [Range<Int>]) -> [Token]
 
     /// The bytes that a token stands for. They may be part of a character; control tokens and numbers outside the
     /// vocabulary give none. For WordPiece, the first token of a word begins with a space.
@@ -28,6 +29,12 @@ package protocol Tokenizer: Sendable {
 }
 
 extension Tokenizer {
+    /// The tokens of `text`, and nothing added around them.
+    /// - Parameter special: whether all of the text may steer the model, see ``encode(_:control:)``.
+    package func encode(_ text: String, special: Bool) -> [Token] {
+        encode(text, control: special && !text.isEmpty ? [0..<text.utf8.count] : [])
+    }
+
     /// A whole input for the model: `text` with the beginning and end that the model was trained with.
     /// - Parameter special: as for ``encode(_:special:)``.
     package func encodeForModel(_ text: String, special: Bool = false) -> [Token] {

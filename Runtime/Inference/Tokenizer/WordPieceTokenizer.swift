@@ -39,11 +39,11 @@ struct WordPieceTokenizer: Tokenizer {
         return bytes.starts(with: WordPieceTokenizer.wordStart) ? [0x20] + bytes.dropFirst(WordPieceTokenizer.wordStart.count) : bytes
     }
 
-    func encode(_ text: String, special: Bool) -> [Token] {
+    func encode(_ text: String, control: [Range<Int>]) -> [Token] {
         let bytes = Array(text.utf8)
         var tokens: [Token] = []
         specials.split(
-            bytes, control: special,
+            bytes, control: control,
             plain: { range in
                 BertWords.forEach(in: String(decoding: bytes[range], as: UTF8.self)) { encode(word: $0, into: &tokens) }
             },

@@ -8,14 +8,16 @@ extension Host {
     /// `POST /v1/chat/completions`
     func chat(_ call: Call) async throws -> Response {
         try await generate(call, .chat) {
-            let format: ChatFormat
+            let template: ChatTemplate
             do {
-                format = try chatFormat.get()
+                template = try chatTemplate.get()
             } catch {
-                throw APIError.invalidRequest(
-                    "The model '\(alias)' has no chat format that is known and cannot chat. Use /v1/completions.", parameter: "model")
+                throw APIError.invalidRequest("The model '\(alias)' cannot chat; use /v1/completions. \(error)", parameter: "model")
             }
-            return try format.encode(call.fields.chatMessages(), engine.tokenizer)
+            let tools = try ToolFields(call.fields)
+            return .chat(
+                try ChatPrompt(
+                    call.fields.conversation(), tools.tools, tools.choice, takesSeveral: tools.isParallel, template, engine.tokenizer))
         }
     }
 
@@ -24,11 +26,11 @@ extension Host {
         try await generate(call, .completion) {
             let prompts = try call.fields.inputs("prompt")
             guard prompts.count == 1 else { throw APIError.wrongValue("prompt", "this model host takes one prompt per request.") }
-            return engine.tokenizer.encodeForModel(prompts[0])
+            return .plain(engine.tokenizer.encodeForModel(prompts[0]))
         }
     }
 
-    private func generate(_ call: Call, _ kind: TextKind, prompt: () throws -> [Token]) async throws -> Response {
+    private func generate(_ call: Call, _ kind: TextKind, prompt: () throws -> Prompt) async throws -> Response {
         try checkModel(call)
         guard engine.description.canGenerate else {
             throw APIError.invalidRequest(
@@ -36,16 +38,20 @@ extension Host {
         }
         let options = try GenerationOptions(call.fields, for: kind)
         let generation: Generation
+        let read: ChatPrompt?
         do {
+            let prompt = try prompt()
+            read = prompt.chat
             let request = GenerationRequest(
-                prompt: try prompt(), maximumTokens: options.maximumTokens ?? engine.description.contextLength,
-                sampling: options.sampling, stop: options.stop, ignoresEnd: options.ignoresEnd)
+                prompt: prompt.tokens, maximumTokens: options.maximumTokens ?? engine.description.contextLength,
+                sampling: options.sampling, stop: options.stop, spelled: prompt.chat?.spelled ?? [:],
+                ignoresEnd: options.ignoresEnd)
             generation = try engine.generate(request)
         } catch let error as InferenceError {
             throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
         }
         let answer = Answer(
-            generation: generation, call: call, usage: charge(call, kind, for: generation),
+            generation: generation, prompt: read, call: call, usage: charge(call, kind, for: generation),
             shape: TextShape(kind: kind, call: call.id, created: call.begun, model: alias, streamsUsage: options.streamsUsage),
             logger: logger)
         return options.streams ? answer.stream() : try await answer.whole()
@@ -74,4 +80,19 @@ extension Generation.FinishReason {
         case .failed: "error"
         }
     }
+}
+
+/// What a model is given.
+private enum Prompt {
+    case chat(ChatPrompt)
+    case plain([Token])
+
+    var tokens: [Token] {
+        switch self {
+        case .chat(let prompt): prompt.tokens
+        case .plain(let tokens): tokens
+        }
+    }
+
+    var chat: ChatPrompt? { if case .chat(let prompt) = self { prompt } else { nil } }
 }
