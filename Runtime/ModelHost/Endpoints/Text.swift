@@ -44,7 +44,7 @@ extension Host {
             read = prompt.chat
             let request = GenerationRequest(
                 prompt: prompt.tokens, maximumTokens: options.maximumTokens ?? engine.description.contextLength,
-                sampling: options.sampling, stop: options.stop, spelled: prompt.chat?.spelled ?? [:],
+                sampling: options.sampling, stop: options.stop, spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant,
                 ignoresEnd: options.ignoresEnd)
             generation = try engine.generate(request)
         } catch let error as InferenceError {
@@ -64,7 +64,7 @@ extension Host {
             if let time = outcome.timings.timeToFirstToken { meter.metrics.count(timeToFirstToken: time) }
             return UsageRow(
                 invocation: call.token.invocation, call: call.id, model: alias, kind: kind.usageKind,
-                promptTokens: outcome.promptTokens, completionTokens: outcome.completionTokens,
+                promptTokens: outcome.promptTokens, cachedTokens: outcome.cachedTokens, completionTokens: outcome.completionTokens,
                 finishReason: outcome.finishReason.name, started: call.begun)
         }
     }
