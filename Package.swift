@@ -70,7 +70,8 @@ package.targets.append(
 room("Wire", in: "Runtime")
 room("Grammar", in: "Runtime", ["Wire"])
 room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"])
-room("Inference", in: "Runtime", ["Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
+room("Jinja", in: "Runtime")
+room("Inference", in: "Runtime", ["Grammar", "Jinja", "Wire", "Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
 room("Ledger", in: "Runtime", ["Wire", "SwiftletSystem", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", [
@@ -107,7 +108,7 @@ room("Front", in: "Gateway", [
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ])
 program("swiftlet", at: "Runtime/CommandLine", [
-    "Front", "Nginx", "Supervisor", "Inference", "Ledger", "HTTPClient", "SwiftletSystem", "Wire", mustache,
+    "Front", "Nginx", "Supervisor", "Inference", "Jinja", "Ledger", "HTTPClient", "SwiftletSystem", "Wire", mustache,
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
     .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -143,6 +144,8 @@ program("benchmark-hello", at: "Tests/Benchmarks/hello", ["FunctionKit"])
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
     "Front": [.product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+    "Inference": ["Jinja", "Wire"],
+    "Jinja": ["Wire"],
     "Ledger": [sqlite],
     "Identity": [.product(name: "JWTKit", package: "jwt-kit")],
 ]

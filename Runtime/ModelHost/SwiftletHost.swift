@@ -69,7 +69,7 @@ struct SwiftletHost: AsyncParsableCommand {
         }
         let meter = try await makeMeter(logger)
         let host = Host(
-            alias: alias, engine: engine, chatFormat: Result { try ChatFormat(engine.file.metadata) },
+            alias: alias, engine: engine, chatTemplate: chatTemplate(of: engine, logger),
             tokenKey: try TokenKey(contentsOf: tokenKey), meter: meter, load: LoadTime(since: started), logger: logger)
 
         let server = HostServer(responder: host.router.buildResponder(), logger: logger)
@@ -88,6 +88,13 @@ struct SwiftletHost: AsyncParsableCommand {
         let collected = try await ledger.collectTallies()
         if collected.calls > 0 { logger.notice("\(collected.line)") }
         return Meter(ledger: ledger, tally: try Tally(for: ledger, model: alias), logger: logger)
+    }
+
+    /// A model whose template is broken still completes text; who asks it to chat is told why not.
+    private func chatTemplate(of engine: Engine, _ logger: Logger) -> Result<ChatTemplate, any Error> {
+        let template = Result { try ChatTemplate(engine.file.metadata) }
+        if engine.description.canGenerate, case .failure(let error) = template { logger.warning("\(alias) cannot chat: \(error)") }
+        return template
     }
 
     private func makeLogger() -> Logger {

@@ -11,8 +11,10 @@ struct ModelReference: ParsableArguments {
     @OptionGroup var state: StateOption
 
     /// - Throws: an error that names what there is.
-    func path() throws -> String {
-        let directory = state.directory
+    func path() throws -> String { try ModelReference.path(of: model, in: state.directory) }
+
+    /// - Throws: as ``path()``.
+    static func path(of model: String, in directory: StateDirectory) throws -> String {
         let isPath = model.contains("/") || model.hasSuffix(".gguf")
         if isPath, FileManager.default.fileExists(atPath: model) { return model }
         let catalog = try ModelCatalog(of: directory)

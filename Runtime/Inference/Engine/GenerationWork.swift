@@ -50,7 +50,7 @@ final class GenerationWork: SequenceWork {
             finish(.stop)
             return .finished
         }
-        let (text, stopped) = assembler.append(tokenizer.bytes(of: token))
+        let (text, stopped) = assembler.append(request.spelled[token] ?? tokenizer.bytes(of: token))
         show(text)
         if stopped {
             finish(.stop)

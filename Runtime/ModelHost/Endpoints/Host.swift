@@ -15,7 +15,7 @@ struct Host: Sendable {
     let alias: String
     let engine: Engine
     /// How the model marks turns, or why it does not chat.
-    let chatFormat: Result<ChatFormat, any Error>
+    let chatTemplate: Result<ChatTemplate, any Error>
     let tokenKey: TokenKey
     let meter: Meter
     let load: LoadTime

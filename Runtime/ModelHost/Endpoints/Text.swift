@@ -8,14 +8,16 @@ extension Host {
     /// `POST /v1/chat/completions`
     func chat(_ call: Call) async throws -> Response {
         try await generate(call, .chat) {
-            let format: ChatFormat
+            let template: ChatTemplate
             do {
-                format = try chatFormat.get()
+                template = try chatTemplate.get()
             } catch {
-                throw APIError.invalidRequest(
-                    "The model '\(alias)' has no chat format that is known and cannot chat. Use /v1/completions.", parameter: "model")
+                throw APIError.invalidRequest("The model '\(alias)' cannot chat; use /v1/completions. \(error)", parameter: "model")
             }
-            return try format.encode(call.fields.chatMessages(), engine.tokenizer)
+            let tools = try ToolFields(call.fields)
+            return .chat(
+                try ChatPrompt(
+                    call.fields.conversation(), tools.tools, tools.choice, takesSeveral: tools.isParallel, template, engine.tokenizer))
         }
     }
 
@@ -24,40 +26,40 @@ extension Host {
         try await generate(call, .completion) {
             let prompts = try call.fields.inputs("prompt")
             guard prompts.count == 1 else { throw APIError.wrongValue("prompt", "this model host takes one prompt per request.") }
-            return engine.tokenizer.encodeForModel(prompts[0])
+            return .plain(engine.tokenizer.encodeForModel(prompts[0]))
         }
     }
 
-    private func generate(_ call: Call, _ kind: TextKind, prompt: () throws -> [Token]) async throws -> Response {
+    private func generate(_ call: Call, _ kind: TextKind, prompt makePrompt: () throws -> Prompt) async throws -> Response {
         try checkModel(call)
         guard engine.description.canGenerate else {
             throw APIError.invalidRequest(
                 "The model '\(alias)' makes embeddings and generates no text. Use /v1/embeddings.", parameter: "model")
         }
         let options = try GenerationOptions(call.fields, for: kind)
-        let tokens: [Token]
+        let prompt: Prompt
         do {
-            tokens = try prompt()
+            prompt = try makePrompt()
         } catch let error as InferenceError {
             throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
         }
-        let room = max(1, engine.description.contextLength - tokens.count)
+        let room = max(1, engine.description.contextLength - prompt.tokens.count)
         let callRequest = call.request(
-            alias, kind.usageKind, promptTokens: tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
+            alias, kind.usageKind, promptTokens: prompt.tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
         let admission = try await meter.admit(callRequest)
         let load = load.claim()
         let generation: Generation
         do {
             generation = try engine.generate(
                 GenerationRequest(
-                    prompt: tokens, maximumTokens: admission.maximumTokens, sampling: options.sampling, stop: options.stop,
-                    tenant: call.token.tenant, ignoresEnd: options.ignoresEnd))
+                    prompt: prompt.tokens, maximumTokens: admission.maximumTokens, sampling: options.sampling, stop: options.stop,
+                    spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, ignoresEnd: options.ignoresEnd))
         } catch {
             await meter.release(callRequest, admission)
             throw (error as? InferenceError).map { APIError($0, logger: logger).at(kind == .chat ? "messages" : "prompt") } ?? error
         }
         let answer = Answer(
-            generation: generation, call: call, entry: admission.entry,
+            generation: generation, prompt: prompt.chat, call: call, entry: admission.entry,
             usage: charge(callRequest, admission, for: generation, load: load),
             shape: TextShape(kind: kind, call: call.id, created: call.begun, model: alias, streamsUsage: options.streamsUsage),
             logger: logger)
@@ -92,4 +94,19 @@ extension Generation.FinishReason {
         case .failed: "error"
         }
     }
+}
+
+/// What a model is given.
+private enum Prompt {
+    case chat(ChatPrompt)
+    case plain([Token])
+
+    var tokens: [Token] {
+        switch self {
+        case .chat(let prompt): prompt.tokens
+        case .plain(let tokens): tokens
+        }
+    }
+
+    var chat: ChatPrompt? { if case .chat(let prompt) = self { prompt } else { nil } }
 }

@@ -3,13 +3,18 @@ import Wire
 /// The members of a request's JSON object, read one by one; `null` counts as missing. Every error is a 400 that names the field.
 struct RequestFields: Sendable {
     private let members: [String: JSON]
+    private let bytes: [UInt8]
 
     init(parsing bytes: some Sequence<UInt8>) throws {
+        self.bytes = Array(bytes)
         guard case .object(let members) = try JSON(parsing: bytes) else {
             throw APIError.invalidRequest("The request body must be a JSON object.")
         }
         self.members = members
     }
+
+    /// The same object with the order of its members, which shows in a prompt.
+    func ordered() throws -> OrderedJSON { try OrderedJSON(parsing: bytes) }
 
     subscript(name: String) -> JSON? {
         guard let value = members[name], value != .null else { return nil }

@@ -8,7 +8,7 @@ enum UnsupportedFields {
 
     private static let sampling: Fields = ["n": [1], "presence_penalty": [0], "frequency_penalty": [0], "logit_bias": [[:]]]
     private static let chat: Fields = [
-        "tools": [[]], "tool_choice": ["none", "auto"], "functions": [[]], "function_call": ["none", "auto"], "logprobs": [false],
+        "functions": [[]], "function_call": ["none", "auto"], "logprobs": [false],
         "top_logprobs": [0], "response_format": [["type": "text"]], "modalities": [["text"]], "audio": [], "prediction": [],
         "web_search_options": [], "reasoning_effort": ["none"],
     ]

@@ -9,6 +9,7 @@ import Wire
 /// A generation on its way to the caller. When the caller goes, the generation ends at the next token.
 final class Answer: Sendable {
     private let generation: Generation
+    private let prompt: ChatPrompt?
     private let call: Call
     private let entry: Tally.Entry
     private let usage: Task<TokenUsage, any Error>
@@ -16,12 +17,15 @@ final class Answer: Sendable {
     private let logger: Logger
 
     /// - Parameters:
+    ///   - prompt: how the answer is read; `nil` for one that is plain text.
     ///   - entry: where tokens are counted before their text is sent.
     ///   - usage: comes when the ledger holds it; the caller hears of no end before.
     init(
-        generation: Generation, call: Call, entry: Tally.Entry, usage: Task<TokenUsage, any Error>, shape: TextShape, logger: Logger
+        generation: Generation, prompt: ChatPrompt?, call: Call, entry: Tally.Entry, usage: Task<TokenUsage, any Error>, shape: TextShape,
+        logger: Logger
     ) {
-        (self.generation, self.call, self.entry, self.usage, self.shape, self.logger) = (generation, call, entry, usage, shape, logger)
+        (self.generation, self.prompt) = (generation, prompt)
+        (self.call, self.entry, self.usage, self.shape, self.logger) = (call, entry, usage, shape, logger)
     }
 
     /// An answer that nobody fetches: its connection closed before the response began.
@@ -30,14 +34,16 @@ final class Answer: Sendable {
     /// The answer as one object.
     func whole() async throws -> Response {
         try await whileCallerListens {
-            var text = ""
+            var reader = AnswerReader(prompt)
+            var text = AnswerText()
             for await case .text(let piece, let tokens) in generation.events {
                 entry.add(tokens)
-                text += piece
+                text += reader.append(piece)
             }
             let (outcome, usage) = try await end()
+            text += reader.finish()
             return try Response.json(
-                shape.body(text: text, finishReason: outcome.finishReason.name, usage: usage, timings: Timings(outcome)))
+                shape.body(text: text, finishReason: reader.finishReason(outcome), usage: usage, timings: Timings(outcome)))
         }
     }
 
@@ -53,13 +59,15 @@ final class Answer: Sendable {
 
     private func write(to writer: inout any ResponseBodyWriter) async throws {
         if let opening = shape.opening { try await writer.write(event(opening)) }
+        var reader = AnswerReader(prompt)
         for await case .text(let piece, let tokens) in generation.events where !piece.isEmpty {
             entry.add(tokens)
-            try await writer.write(event(shape.chunk(text: piece)))
+            for text in reader.append(piece) { try await write(text, to: &writer) }
         }
         do {
             let (outcome, usage) = try await end()
-            var last = try event(shape.ending(finishReason: outcome.finishReason.name, timings: Timings(outcome)))
+            for text in reader.finish() { try await write(text, to: &writer) }
+            var last = try event(shape.ending(finishReason: reader.finishReason(outcome), timings: Timings(outcome)))
             if shape.streamsUsage { last.writeImmutableBuffer(try event(shape.closing(usage: usage))) }
             last.writeString("data: [DONE]\n\n")
             try await writer.write(last)
@@ -67,6 +75,10 @@ final class Answer: Sendable {
             // The status has long been sent: an error is the last event, and there is no [DONE].
             try await writer.write(event(APIError(error, logger: logger)))
         }
+    }
+
+    private func write(_ text: AnswerText, to writer: inout any ResponseBodyWriter) async throws {
+        for chunk in shape.chunks(of: text) { try await writer.write(event(chunk)) }
     }
 
     /// - Throws: ``APIError`` when the answer did not come to its own end, or could not be charged.

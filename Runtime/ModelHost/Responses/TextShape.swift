@@ -19,21 +19,34 @@ struct TextShape: Sendable {
     /// Whether every chunk but the last has `usage: null`, as OpenAI's have when usage is asked for.
     let streamsUsage: Bool
 
-    func body(text: String, finishReason: String, usage: TokenUsage, timings: Timings) -> some Encodable {
+    func body(text: AnswerText, finishReason: String, usage: TokenUsage, timings: Timings) -> some Encodable {
         Object(
             head: head(isChunk: false), choices: [Choice(kind: kind, message: text, finishReason: finishReason)], usage: usage,
             showsUsage: true, timings: timings)
     }
 
     /// The first chunk of a chat: who speaks.
-    var opening: (some Encodable)? { kind == .chat ? chunk(Choice(kind: kind, role: "assistant", delta: "")) : nil }
+    var opening: (some Encodable)? { kind == .chat ? chunk(Choice(kind: kind, role: "assistant", delta: AnswerText())) : nil }
 
-    func chunk(text: String) -> some Encodable { chunk(Choice(kind: kind, delta: text)) }
+    /// A piece of an answer; a call is two: its head, and its arguments.
+    func chunks(of text: AnswerText) -> [some Encodable] {
+        var chunks: [Object] = []
+        if !text.content.isEmpty { chunks.append(chunk(Choice(kind: kind, delta: AnswerText(content: text.content)))) }
+        if !text.reasoning.isEmpty { chunks.append(chunk(Choice(kind: kind, delta: AnswerText(reasoning: text.reasoning)))) }
+        for call in text.calls {
+            for part in [AnsweredCall.Part.head, .arguments] {
+                var piece = call
+                piece.part = part
+                chunks.append(chunk(Choice(kind: kind, delta: AnswerText(calls: [piece]))))
+            }
+        }
+        return chunks
+    }
 
     /// The chunk that ends the choice.
     func ending(finishReason: String, timings: Timings) -> some Encodable {
         Object(
-            head: head(isChunk: true), choices: [Choice(kind: kind, delta: kind == .chat ? nil : "", finishReason: finishReason)],
+            head: head(isChunk: true), choices: [Choice(kind: kind, delta: nil, finishReason: finishReason)],
             showsUsage: streamsUsage, timings: timings)
     }
 
@@ -88,15 +101,19 @@ private struct Object: Encodable {
 private struct Choice: Encodable {
     let kind: TextKind
     var role: String?
-    var message: String?
-    var delta: String?
+    var message: AnswerText?
+    var delta: AnswerText?
     var finishReason: String?
 
     private enum CodingKeys: String, CodingKey {
         case index, message, delta, text, logprobs
         case finishReason = "finish_reason"
     }
-    private enum MessageKeys: String, CodingKey { case role, content, refusal }
+    private enum MessageKeys: String, CodingKey {
+        case role, content, refusal
+        case reasoning = "reasoning_content"
+        case calls = "tool_calls"
+    }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
@@ -105,16 +122,24 @@ private struct Choice: Encodable {
         try container.encode(finishReason, forKey: .finishReason)
         switch kind {
         case .completion:
-            try container.encode(message ?? delta ?? "", forKey: .text)
-        case .chat where message != nil:
-            var part = container.nestedContainer(keyedBy: MessageKeys.self, forKey: .message)
-            try part.encode("assistant", forKey: .role)
-            try part.encode(message, forKey: .content)
-            try part.encodeNil(forKey: .refusal)
+            try container.encode((message ?? delta)?.content ?? "", forKey: .text)
         case .chat:
-            var part = container.nestedContainer(keyedBy: MessageKeys.self, forKey: .delta)
-            try part.encodeIfPresent(role, forKey: .role)
-            try part.encodeIfPresent(delta, forKey: .content)
+            var part = container.nestedContainer(keyedBy: MessageKeys.self, forKey: message == nil ? .delta : .message)
+            if let message {
+                try part.encode("assistant", forKey: .role)
+                try part.encode(message.content.isEmpty && !message.calls.isEmpty ? nil : message.content, forKey: .content)
+                try part.encodeNil(forKey: .refusal)
+                try encodeMore(message, &part)
+            } else if let delta {
+                try part.encodeIfPresent(role, forKey: .role)
+                if role != nil || !delta.content.isEmpty { try part.encode(delta.content, forKey: .content) }
+                try encodeMore(delta, &part)
+            }
         }
+    }
+
+    private func encodeMore(_ text: AnswerText, _ part: inout KeyedEncodingContainer<MessageKeys>) throws {
+        if !text.reasoning.isEmpty { try part.encode(text.reasoning, forKey: .reasoning) }
+        if !text.calls.isEmpty { try part.encode(text.calls, forKey: .calls) }
     }
 }
