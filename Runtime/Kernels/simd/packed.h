@@ -16,6 +16,8 @@ INLINE group shift_left(group value, int bits) { return (group)((wide_group)valu
 /// like that of Q8_0. `quants` is the unit's part after the scales.
 INLINE group weights_of(swl_type type, const uint8_t *quants, size_t block, size_t g) {
     if (type == SWL_Q8_0) return load_group(quants + (block * 8 + g) * GROUP);
+    // Opaque, so that each group loads its vector anew: kept from group to group, they would drive sums out of the registers.
+    __asm__("" : "+r"(quants));
     group pairs = load_group(quants + (block * 4 + g % 4) * GROUP);
     if (type == SWL_Q4_0) return (g < 4 ? shift_left(pairs, 4) : pairs) & 0xf0;
     group nibbles = (g < 4 ? pairs : shift_right(pairs, 4)) & 15;
@@ -47,10 +49,30 @@ enum { AHEAD = 8192 };
 /// What of the first cache the weights of two panels may take.
 enum { CHUNK_BYTES = 24 << 10 };
 
-/// Asks memory for step `step` of `steps` of the unit that lies AHEAD of this one: its share of the lines.
+/// Asks memory for step `step` of `steps` of the unit that lies AHEAD of this one: its share of the lines. For one panel,
+/// which passes by once.
 INLINE void fetch_ahead(swl_type type, const uint8_t *unit, size_t step, size_t steps) {
     const size_t lines = (unit_bytes(type) / GROUP + steps - 1) / steps;
     UNROLL for (size_t line = 0; line < lines; line++) __builtin_prefetch(unit + AHEAD + (step * lines + line) * GROUP);
+}
+
+/// What a tile asks the second cache for while it passes over a chunk of two panels: some lines of each unit of the chunk
+/// that comes `distance` bytes later. The other tiles ask for the others.
+typedef struct {
+    ptrdiff_t distance;
+    size_t first_line, end_line;
+} share;
+
+INLINE share share_of(swl_type type, ptrdiff_t distance, size_t tile, size_t tiles) {
+    const size_t lines = (unit_bytes(type) + GROUP - 1) / GROUP;
+    return (share){distance, lines * tile / tiles, lines * (tile + 1) / tiles};
+}
+
+INLINE void fetch_share(share share, const uint8_t *unit, size_t stride) {
+    for (size_t line = share.first_line; line < share.end_line; line++) {
+        __builtin_prefetch(unit + share.distance + line * GROUP, 0, 2);
+        __builtin_prefetch(unit + share.distance + stride + line * GROUP, 0, 2);
+    }
 }
 
 /// sums[panel][token] = dots · (scales[panel] · the token's scale) + sums
@@ -80,7 +102,7 @@ INLINE void add_blocks(swl_type type, size_t panels, size_t tokens, const uint8_
         UNROLL for (size_t p = 0; p < panels; p++) {
             scales[p] = load_halves(unit + p * stride + block * 32);
             if (type == SWL_Q4_0) scales[p] *= 0.0625f;
-            fetch_ahead(type, unit + p * stride, block, 2);
+            if (panels == 1) fetch_ahead(type, unit, block, 2);
         }
         UNROLL for (size_t i = 0; i < panels * tokens; i++) dots[i] = word(x, tokens + i % tokens);
         add_products(type, panels, tokens, unit + QUANTS, stride, block, 0, 8, x + 8 * tokens, dots);
@@ -97,9 +119,11 @@ INLINE void add_super(swl_type type, size_t panels, size_t tokens, const uint8_t
     const uint8_t *quants = unit + (type == SWL_Q6_K ? QUANTS_Q6_K : QUANTS_K);
     floats parts[panels * tokens];
     ints dots[panels * tokens];
+    // Opaque, so that the sums wait in memory while registers are needed for parts.
+    __asm__ volatile("" : "+r"(sums) : : "memory");
     UNROLL for (size_t i = 0; i < panels * tokens; i++) parts[i] = 0;
     for (size_t block = 0; block < 8; block++) {
-        UNROLL for (size_t p = 0; p < panels; p++) fetch_ahead(type, unit + p * stride, block, 8);
+        if (panels == 1) fetch_ahead(type, unit, block, 8);
         UNROLL for (size_t half = 0; half < halves_of_block; half++) {
             size_t part = block * halves_of_block + half;
             UNROLL for (size_t i = 0; i < panels * tokens; i++)
@@ -133,7 +157,7 @@ INLINE void add_super(swl_type type, size_t panels, size_t tokens, const uint8_t
 /// Some of the columns, `units` of them, for `panels` panels × `tokens` tokens: all three are constants but `units`.
 /// out already has the sums of the columns before, if there are any. `rows` and `count` say how much of out there is.
 INLINE void packed_tile(swl_type type, size_t panels, size_t tokens, const uint8_t *weights, size_t stride, size_t units,
-                        const uint8_t *x, _Bool is_first, size_t rows, size_t count, float *out, size_t out_stride) {
+                        const uint8_t *x, share share, _Bool is_first, size_t rows, size_t count, float *out, size_t out_stride) {
     floats sums[panels * tokens];
     UNROLL for (size_t i = 0; i < panels * tokens; i++) {
         size_t p = i / tokens, t = i % tokens, left = rows - p * PANEL;
@@ -141,9 +165,11 @@ INLINE void packed_tile(swl_type type, size_t panels, size_t tokens, const uint8
         if (is_first || t >= count) continue;
         sums[i] = left < LANES ? load_part(out + t * out_stride + p * PANEL, left) : load(out + t * out_stride + p * PANEL);
     }
-    for (size_t unit = 0; unit < units; unit++, weights += unit_bytes(type), x += tokens * token_bytes(type, unit_columns(type)))
+    for (size_t unit = 0; unit < units; unit++, weights += unit_bytes(type), x += tokens * token_bytes(type, unit_columns(type))) {
+        if (panels == 2) fetch_share(share, weights, stride);
         in_supers(type) ? add_super(type, panels, tokens, weights, stride, x, sums)
                         : add_blocks(type, panels, tokens, weights, stride, x, sums);
+    }
     UNROLL for (size_t i = 0; i < panels * tokens; i++) {
         size_t p = i / tokens, t = i % tokens, left = rows - p * PANEL;
         if (t >= count) continue;
@@ -153,11 +179,11 @@ INLINE void packed_tile(swl_type type, size_t panels, size_t tokens, const uint8
 
 /// One or two panels times one tile's tokens, for units first ..< end.
 INLINE void panels_times_tile(swl_type type, size_t panels, const uint8_t *weights, size_t columns, size_t first, size_t end,
-                              const uint8_t *x, swl_tile tile, size_t rows, float *out, size_t out_stride) {
+                              const uint8_t *x, swl_tile tile, share share, size_t rows, float *out, size_t out_stride) {
     size_t stride = panel_bytes(type, columns);
     weights += first * unit_bytes(type);
     x += tile.width * token_bytes(type, first * unit_columns(type));
-#define TILE(p, t) packed_tile(type, p, t, weights, stride, end - first, x, first == 0, rows, tile.count, out, out_stride)
+#define TILE(p, t) packed_tile(type, p, t, weights, stride, end - first, x, share, first == 0, rows, tile.count, out, out_stride)
     switch (tile.width) {
     case 1: TILE(1, 1); break;
     case 2: TILE(1, 2); break;
@@ -169,22 +195,23 @@ INLINE void panels_times_tile(swl_type type, size_t panels, const uint8_t *weigh
 }
 
 /// All tiles for some rows. With more than one tile, the columns are taken in chunks for which the weights of two panels fit
-/// the first cache, and every tile passes over a chunk before the next.
+/// the first cache, and every tile passes over a chunk before the next, which it asks memory for its part of.
 INLINE void packed_products(swl_type type, const uint8_t *weights, size_t rows, size_t columns, size_t first_panel, size_t end_panel,
                             const uint8_t *tiles, size_t count, float *out, size_t out_stride) {
     const size_t chunk = CHUNK_BYTES / 2 / unit_bytes(type);
-    size_t units = columns / unit_columns(type), tile_count = swl_tile_count(count);
+    size_t units = columns / unit_columns(type), tile_count = swl_tile_count(count), stride = panel_bytes(type, columns);
     for (size_t panel = first_panel, step; panel < end_panel; panel += step) {
         step = tile_count > 1 && panel + 2 <= end_panel ? 2 : 1;
         for (size_t first = 0, end; first < units; first = end) {
             end = tile_count == 1 || first + chunk > units ? units : first + chunk;
+            ptrdiff_t next = (ptrdiff_t)(end < units ? (end - first) * unit_bytes(type) : step * stride - first * unit_bytes(type));
             for (size_t i = 0; i < tile_count; i++) {
                 swl_tile tile = swl_tile_at(count, i);
                 const uint8_t *x = tiles + tile.first * token_bytes(type, columns);
                 for (size_t p = panel, wide; p < panel + step; p += wide) {
                     wide = step == 2 && tile.width == 6 ? 2 : 1;
-                    panels_times_tile(type, wide, weights + p * panel_bytes(type, columns), columns, first, end, x, tile,
-                                      rows - p * PANEL, out + tile.first * out_stride + p * PANEL, out_stride);
+                    panels_times_tile(type, wide, weights + p * stride, columns, first, end, x, tile,
+                                      share_of(type, next, i, tile_count), rows - p * PANEL, out + tile.first * out_stride + p * PANEL, out_stride);
                 }
             }
         }
