@@ -105,6 +105,10 @@ static float key_element(swl_type type, const uint8_t *block, size_t i, size_t l
     return half_to_float(load_half(block + lane * 2)) * (float)(int8_t)block[(2 + i % BLOCK) * SWL_BLOCK + lane];
 }
 
+static void softcap(float *x, size_t count, float cap) {
+    for (size_t i = 0; i < count; i++) x[i] = cap * tanhf(x[i] / cap);
+}
+
 /// Where the block with the position is.
 static size_t place(const swl_attention *a, size_t position) {
     return a->blocks ? a->blocks[position / SWL_BLOCK] : position / SWL_BLOCK;
@@ -113,17 +117,19 @@ static size_t place(const swl_attention *a, size_t position) {
 static void attention(const swl_attention *a) {
     for (size_t q = 0; q < a->tokens * a->heads; q++) {
         size_t token = q / a->heads, offset = token * a->token_stride + q % a->heads * a->dimension, length = a->length + token * a->step;
-        for (size_t p = 0; p < length; p++) {
+        size_t start = a->window && length > a->window ? length - a->window : 0;
+        for (size_t p = start; p < length; p++) {
             const uint8_t *keys = (const uint8_t *)a->keys + place(a, p) * a->key_block_stride;
             double sum = 0;
             for (size_t i = 0; i < a->dimension; i++)
                 sum += (double)a->queries[offset + i] * key_element(a->type, keys, i, p % SWL_BLOCK);
             a->scratch[p] = (float)(sum * a->scale);
         }
-        softmax(a->scratch, length);
+        if (a->softcap > 0) softcap(a->scratch + start, length - start, a->softcap);
+        softmax(a->scratch + start, length - start);
         for (size_t i = 0; i < a->dimension; i++) {
             double sum = 0;
-            for (size_t p = 0; p < length; p++) {
+            for (size_t p = start; p < length; p++) {
                 const uint8_t *values = (const uint8_t *)a->values + place(a, p) * a->value_block_stride;
                 sum += (double)a->scratch[p] * element(a->type, values + p % SWL_BLOCK * a->value_stride, i);
             }
@@ -152,6 +158,13 @@ static void silu_multiply(float *gate, const float *up, size_t count) {
     for (size_t i = 0; i < count; i++) gate[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
 }
 
+static void gelu_multiply(float *gate, const float *up, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        float x = gate[i];
+        gate[i] = 0.5f * x * (1 + tanhf(GELU_SLOPE * (x + GELU_CUBE * x * x * x))) * up[i];
+    }
+}
+
 static void gelu(float *x, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] = 0.5f * x[i] * (1 + erff(x[i] * (float)M_SQRT1_2));
 }
@@ -173,6 +186,8 @@ const swl_kernels swl_portable_kernels = {
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .silu_multiply = silu_multiply,
+    .gelu_multiply = gelu_multiply,
     .gelu = gelu,
+    .softcap = softcap,
     .softmax = softmax,
 };

@@ -16,8 +16,8 @@
 #include "simd/vectors.h"
 #include "simd/quantize.h"
 #include "simd/products.h"
-#include "simd/attention.h"
 #include "simd/layers.h"
+#include "simd/attention.h"
 #include SWL_DOTS
 #include "simd/packed.h"
 
@@ -34,7 +34,9 @@ const swl_kernels SWL_KERNELS = {
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .silu_multiply = silu_multiply,
+    .gelu_multiply = gelu_multiply,
     .gelu = gelu,
+    .softcap = softcap,
     .softmax = softmax,
 };
 

@@ -176,6 +176,14 @@ def word_pieces():
     return tokens + [f"[unused{i}]" for i in range(BERT_TOKENS - len(tokens))]
 
 
+def add_word_pieces(writer):
+    tokens = word_pieces()
+    writer.add_tokenizer_model("bert"); writer.add_tokenizer_pre("jina-v2-en"); writer.add_token_type_count(2)
+    writer.add_token_list([t if t.startswith("[") else t[2:] if t.startswith("##") else "\u2581" + t for t in tokens])
+    writer.add_token_types([5 if t.startswith("[unused") else 3 if t.startswith("[") else 1 for t in tokens])
+    writer.add_bos_token_id(2); writer.add_eos_token_id(3); writer.add_unk_token_id(1); writer.add_sep_token_id(3); writer.add_pad_token_id(0); writer.add_mask_token_id(4)
+
+
 def bert(kind, pooling, seed):
     config = BertConfig(
         vocab_size=BERT_TOKENS, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS, intermediate_size=FEED_FORWARD,
@@ -187,11 +195,7 @@ def bert(kind, pooling, seed):
     writer.add_name(f"Tiny bert {kind}"); writer.add_block_count(LAYERS); writer.add_context_length(CONTEXT); writer.add_embedding_length(WIDTH)
     writer.add_feed_forward_length(FEED_FORWARD); writer.add_head_count(HEADS); writer.add_layer_norm_eps(1e-12); writer.add_causal_attention(False)
     writer.add_pooling_type(gguf.PoolingType.CLS if pooling == "cls" else gguf.PoolingType.MEAN)
-    tokens = word_pieces()
-    writer.add_tokenizer_model("bert"); writer.add_tokenizer_pre("jina-v2-en"); writer.add_token_type_count(2)
-    writer.add_token_list([t if t.startswith("[") else t[2:] if t.startswith("##") else "\u2581" + t for t in tokens])
-    writer.add_token_types([5 if t.startswith("[unused") else 3 if t.startswith("[") else 1 for t in tokens])
-    writer.add_bos_token_id(2); writer.add_eos_token_id(3); writer.add_unk_token_id(1); writer.add_sep_token_id(3); writer.add_pad_token_id(0); writer.add_mask_token_id(4)
+    add_word_pieces(writer)
     model.double()
     state = model.state_dict()
     with torch.no_grad():

@@ -4,6 +4,8 @@ import Testing
 @Suite(.serialized) struct AttentionTests {
     private struct Shape {
         var dimension, length, tokens, heads, step: Int
+        var window = 0
+        var softcap: Float = 0
     }
 
     private static let shapes = [
@@ -11,6 +13,8 @@ import Testing
         Shape(dimension: 24, length: 33, tokens: 3, heads: 3, step: 1), Shape(dimension: 32, length: 64, tokens: 13, heads: 1, step: 0),
         Shape(dimension: 64, length: 17, tokens: 4, heads: 4, step: 1), Shape(dimension: 80, length: 100, tokens: 1, heads: 2, step: 0),
         Shape(dimension: 128, length: 300, tokens: 5, heads: 1, step: 1),
+        Shape(dimension: 16, length: 90, tokens: 40, heads: 2, step: 1, window: 33), Shape(dimension: 24, length: 3, tokens: 30, heads: 1, step: 1, window: 1),
+        Shape(dimension: 32, length: 50, tokens: 9, heads: 3, step: 1, window: 16, softcap: 0.5), Shape(dimension: 8, length: 40, tokens: 2, heads: 1, step: 0, softcap: 2),
     ]
 
     @Test(arguments: KernelTests.fast, [SWL_F32, SWL_F16, SWL_Q8_0])
@@ -120,8 +124,8 @@ import Testing
                                     values: values.baseAddress!, value_block_stride: row * 16, value_stride: row,
                                     queries: queries.baseAddress! + tokens.lowerBound * stride,
                                     out: out.baseAddress!, tokens: tokens.count, heads: shape.heads, token_stride: stride,
-                                    length: shape.length + tokens.lowerBound * shape.step, step: shape.step, scale: 0.3,
-                                    scratch: scratch.baseAddress!)
+                                    length: shape.length + tokens.lowerBound * shape.step, step: shape.step, window: shape.window, scale: 0.3,
+                                    softcap: shape.softcap, scratch: scratch.baseAddress!)
                                 guard let places else { return kernels.attention(&attention) }
                                 places.withUnsafeBufferPointer {
                                     attention.blocks = $0.baseAddress

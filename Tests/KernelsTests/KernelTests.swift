@@ -93,6 +93,8 @@ import Testing
             compare(1e-5, "LayerNorm") { $0.layer_norm(x, weight, bias, width, 1e-12, &$1) }
             compare(2e-6, "SiLU") { $0.silu_multiply(&$1, bias, width) }
             compare(2e-6, "GELU") { $0.gelu(&$1, width) }
+            compare(2e-6, "GELU with tanh") { $0.gelu_multiply(&$1, bias, width) }
+            compare(2e-6, "cap") { $0.softcap(&$1, width, 3) }
             compare(1e-6, "softmax") { _ = $0.softmax(&$1, width) }
             var (one, other) = (x, x)
             #expect(abs(kernels.softmax(&one, width) - portable.softmax(&other, width)) < 1e-5)
@@ -105,6 +107,12 @@ import Testing
         var x: [Float] = [-1e30, -200, -90, -1, 0, 1, 90, 200]
         kernels.gelu(&x, x.count)
         #expect(x.prefix(3).allSatisfy { abs($0) < 1e-6 } && Array(x.suffix(2)) == [90, 200])
+        var capped: [Float] = [-1e30, -300, 0, 0.01, 300, 1e30]
+        kernels.softcap(&capped, 6, 30)
+        expectClose(capped, [-30, -30, 0, 0.01, 30, 30], 1e-6, "cap")
+        var tanh: [Float] = [-1000, -100, 0, 1, 100, 1000]
+        kernels.gelu_multiply(&tanh, [1, 1, 1, 1, 1, 1], 6)
+        expectClose(tanh, [0, 0, 0, 0.8411920, 100, 1000], 1e-6, "GELU with tanh")
         var gate: [Float] = [-1000, -100, 0, 100, 1000]
         kernels.silu_multiply(&gate, [1, 1, 1, 1, 1], 5)
         #expect(abs(gate[0]) < 1e-30 && abs(gate[1]) < 1e-30 && Array(gate[2...]) == [0, 100, 1000])
@@ -115,14 +123,19 @@ import Testing
 
     @Test func rotation() {
         var x: [Float] = [1, 0, 0, 2, 9, 1, 1, 1, 1, 9]
-        swl_rotate(&x, 2, 5, [0, 1, -1, 0], 2)
+        swl_rotate_neighbours(&x, 2, 5, [0, 1, -1, 0], 2)
         #expect(x == [0, 1, 0, -2, 9, -1, 1, -1, -1, 9])
+        var y: [Float] = [1, 0, 0, 2, 9, 1, 1, 1, 1, 9]
+        swl_rotate_halves(&y, 2, 5, [0, 1, -1, 0], 2)
+        #expect(y == [0, 0, 1, -2, 9, -1, -1, 1, -1, 9])
         var frequencies: [Float] = [0, 0]
         swl_rotary_frequencies(10_000, 2, &frequencies)
         expectClose(frequencies, [1, 0.01], 1e-8, "frequencies")
         var angles = [Float](repeating: 0, count: 4)
-        swl_rotary_angles(3, frequencies, 2, &angles)
+        swl_rotary_angles(3, frequencies, 2, 1, &angles)
         expectClose(angles, [-0.98999250, 0.14112001, 0.99955003, 0.02999550], 1e-6, "angles")
+        swl_rotary_angles(3, frequencies, 2, 2, &angles)
+        expectClose(angles, [-1.97998500, 0.28224002, 1.99910006, 0.05999100], 1e-6, "angles with a magnitude")
     }
 }
 

@@ -1,4 +1,4 @@
-/// Embeds texts with a ``BertEncoder``, many at once.
+/// Embeds texts with a ``TextEncoder``, many at once.
 final class EmbeddingRunner: Runner {
     struct Job: Sendable {
         let texts: [[Token]]
@@ -12,13 +12,13 @@ final class EmbeddingRunner: Runner {
         var left: Int
     }
 
-    private let encoder: BertEncoder
+    private let encoder: any TextEncoder
     private let load: LoadGauge
     private var queue: EmbeddingQueue
     private var requests: [EmbeddingQueue.RequestID: Request] = [:]
     private var nextID = 0
 
-    init(_ encoder: BertEncoder, tokensPerStep: Int, load: LoadGauge) {
+    init(_ encoder: any TextEncoder, tokensPerStep: Int, load: LoadGauge) {
         (self.encoder, self.load) = (encoder, load)
         queue = EmbeddingQueue(tokensPerStep: tokensPerStep)
     }

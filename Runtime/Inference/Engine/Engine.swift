@@ -5,7 +5,7 @@ import SwiftletSystem
 ///
 /// All computing happens on the engine's own threads, which sleep while there is nothing to do.
 package final class Engine: Sendable {
-    private enum Worker {
+    enum Worker {
         case sequences(EngineThread<SequenceRunner>)
         case embeddings(EngineThread<EmbeddingRunner>)
     }
@@ -16,51 +16,25 @@ package final class Engine: Sendable {
     /// The weights in the kernels' layout; `nil` where no matrix has one.
     package let pack: WeightPack?
     private let worker: Worker
-    private let gauge = LoadGauge()
+    private let gauge: LoadGauge
 
     /// Maps the file and checks all that the architecture needs of it; weights are packed if they are not yet.
     /// - Throws: ``InferenceError`` where the file is damaged, incomplete, or needs what Swiftlet does not have.
     package init(path: String, configuration: Configuration = Configuration()) throws {
         let opened = try ModelFile(path: path, configuration.packing)
         file = opened.file
+        gauge = LoadGauge()
         tokenizer = try opened.makeTokenizer()
         let (team, kernels) = (try configuration.makeTeam(), try configuration.makeKernels())
-        switch try file.metadata.requiredString("general.architecture") {
-        case "llama":
-            // Everything is checked before a pack is made of it.
-            let unpacked = try Llama(file, pack: nil)
-            let shape = unpacked.cacheShape(configuration.cacheType.kernelType)
-            let limits = try configuration.limits(shape, contextLength: configuration.contextLength(of: unpacked.contextLength))
-            let contextLength = min(configuration.contextLength(of: unpacked.contextLength), limits.blocks * limits.blockLength)
-            let cache = try KeyValueCache(shape, blockCount: limits.blocks)
-            pack = try WeightPack(opened, configuration.packing, team: team)
-            let model = try Llama(file, pack: pack)
-            description = ModelDescription(
-                file, contextLength: contextLength, trainedContextLength: model.contextLength, embeddingLength: model.width,
-                vocabularyCount: model.vocabularyCount, canGenerate: true)
-            worker = .sequences(
-                try EngineThread { [path, tokenizer, gauge] in
-                    let decoder = LlamaDecoder(
-                        model, Compute(team: team, kernels: kernels), cache: cache, contextLength: contextLength,
-                        batchLimit: limits.tokensPerStep, outputLimit: limits.sequences)
-                    return SequenceRunner(decoder, model: path, tokenizer: tokenizer, kernels: kernels, limits: limits, load: gauge)
-                })
-        case "bert":
-            let contextLength = configuration.contextLength(of: try Bert(file, pack: nil).contextLength)
-            pack = try WeightPack(opened, configuration.packing, team: team)
-            let model = try Bert(file, pack: pack)
-            description = ModelDescription(
-                file, contextLength: contextLength, trainedContextLength: model.contextLength, embeddingLength: model.width,
-                vocabularyCount: model.vocabularyCount, canGenerate: false)
-            let tokensPerStep = max(1, configuration.embeddingTokensPerStep)
-            worker = .embeddings(
-                try EngineThread { [gauge] in
-                    let encoder = BertEncoder(
-                        model, Compute(team: team, kernels: kernels), batchLimit: max(tokensPerStep, contextLength))
-                    return EmbeddingRunner(encoder, tokensPerStep: tokensPerStep, load: gauge)
-                })
-        case let other:
-            throw InferenceError(.unsupported, "\(file.path) has the architecture \(other.quotedForMessage); Swiftlet has llama and bert.")
+        let name = try file.metadata.requiredString("general.architecture")
+        if let architecture = Architecture.named(name) {
+            (worker, pack, description) = try Engine.decoder(architecture, opened, tokenizer, configuration, team, kernels, gauge)
+        } else if let architecture = EncoderArchitecture.named(name) {
+            (worker, pack, description) = try Engine.encoder(architecture, opened, configuration, team, kernels, gauge)
+        } else {
+            let known = Architecture.all.map(\.name) + EncoderArchitecture.all.map(\.name)
+            throw InferenceError(
+                .unsupported, "\(file.path) has the architecture \(name.quotedForMessage); Swiftlet has \(known.joined(separator: ", ")).")
         }
         guard tokenizer.vocabularyCount <= description.vocabularyCount else {
             throw InferenceError(
@@ -86,7 +60,7 @@ package final class Engine: Sendable {
     package func generate(_ request: GenerationRequest) throws -> Generation {
         guard case .sequences(let thread) = worker else { throw cannot("generate text") }
         try check(request.prompt, what: "prompt")
-        try request.sampling.validate()
+        try request.sampling.validate(vocabularyCount: description.vocabularyCount)
         guard request.maximumTokens >= 1 else {
             throw InferenceError(.invalidRequest, "The maximum number of tokens must be at least 1, not \(request.maximumTokens).")
         }

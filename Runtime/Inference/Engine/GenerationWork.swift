@@ -1,3 +1,6 @@
+import Grammar
+import Kernels
+
 /// An answer, token by token.
 final class GenerationWork: SequenceWork {
     private(set) var tokens: [Token]
@@ -5,7 +8,10 @@ final class GenerationWork: SequenceWork {
     private let request: GenerationRequest
     private let channel: Generation.Channel
     private let tokenizer: any Tokenizer
+    private let kernels: swl_kernels
     private var sampler: Sampler
+    private var history: TokenHistory
+    private var matcher: GrammarMatcher?
     private var assembler: TextAssembler
     private var cachedTokens = 0
     private var completionTokens = 0
@@ -17,12 +23,14 @@ final class GenerationWork: SequenceWork {
     private var firstToken: ContinuousClock.Instant?
 
     /// - Parameter model: with which tenants' cached prefixes belong together.
-    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer) {
+    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer, kernels: swl_kernels) {
         request = job.request
         channel = job.channel
         requested = job.requested
-        self.tokenizer = tokenizer
+        (self.tokenizer, self.kernels) = (tokenizer, kernels)
         tokens = request.prompt
+        history = TokenHistory(prompt: request.prompt, penalties: request.sampling.penalties)
+        matcher = request.grammar.map(GrammarMatcher.init)
         root = request.tenant.map { BlockKey(tenant: $0, model: model) }
         sampler = Sampler(request.sampling)
         assembler = TextAssembler(stops: request.stop)
@@ -38,18 +46,18 @@ final class GenerationWork: SequenceWork {
     func wantsLogits(after index: Int) -> Bool { index == tokens.count - 1 }
 
     func take(_ logits: UnsafeMutableBufferPointer<Float>, after index: Int) -> SequenceVerdict {
-        guard let token = sampler.next(logits) else {
-            finish(.failed(.notNumbers))
+        let token: Token
+        do {
+            guard let next = try choose(logits) else { return stop() }
+            token = next
+        } catch {
+            finish(.failed(error))
             return .finished
         }
         if firstToken == nil { firstToken = clock.now }
         completionTokens += 1
         tokensSinceEvent += 1
-        if tokenizer.isEndOfGeneration(token), !request.ignoresEnd {
-            show(assembler.finish())
-            finish(.stop)
-            return .finished
-        }
+        if tokenizer.isEndOfGeneration(token), !request.ignoresEnd { return stop() }
         let (text, stopped) = assembler.append(request.spelled[token] ?? tokenizer.bytes(of: token))
         show(text)
         if stopped {
@@ -63,6 +71,37 @@ final class GenerationWork: SequenceWork {
         }
         tokens.append(token)
         return .addedToken
+    }
+
+    private func stop() -> SequenceVerdict {
+        show(assembler.finish())
+        finish(.stop)
+        return .finished
+    }
+
+    /// - Returns: `nil` where the grammar is at its end and the vocabulary has no token that says so.
+    private func choose(_ logits: UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> Token? {
+        let scores = request.topScores.map { _ in Array(logits) }
+        history.apply(to: logits)
+        if let mask = matcher?.allowedTokens {
+            guard !mask.isEmpty else {
+                if matcher?.canEnd == true { return nil }
+                throw .noTokenFits
+            }
+            guard logits.allSatisfy({ !$0.isNaN }) else { throw .notNumbers }
+            mask.apply(to: logits)
+        }
+        guard let token = sampler.next(logits) else { throw .notNumbers }
+        guard matcher?.accept(token) ?? true else { throw .noTokenFits }
+        history.append(token)
+        if var scores, let count = request.topScores {
+            let original = scores
+            let logarithm = kernels.softmax(&scores, scores.count)
+            original.withUnsafeBufferPointer {
+                _ = channel.events.yield(.scores(TokenScore(token, top: count, scores: $0, logarithm: logarithm)))
+            }
+        }
+        return token
     }
 
     func end(_ error: InferenceError?) {

@@ -28,4 +28,6 @@ enum SequenceVerdict {
 extension InferenceError {
     static let notNumbers = InferenceError(
         .invalidFile, "The model's scores are not numbers. Its weights are damaged, or were made for another architecture.")
+    static let noTokenFits = InferenceError(
+        .invalidRequest, "No token of the model's vocabulary can follow in the grammar or schema. Make it simpler or less ambiguous.")
 }

@@ -4,9 +4,9 @@ import Kernels
 /// where there is a pack, in the kernels' layout, too.
 struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory that `tensor` and `pack` keep
     let type: swl_type
-    let rows: Int
+    private(set) var rows: Int
     let columns: Int
-    let start: UnsafeRawPointer
+    private(set) var start: UnsafeRawPointer
     let rowBytes: Int
     /// The packed rows, 16 to a panel.
     private(set) var packed: UnsafeRawPointer?
@@ -31,6 +31,17 @@ struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory 
         var matrix = self
         matrix.pack = pack
         matrix.packed = pack?.panels(of: name)
+        return matrix
+    }
+
+    /// Some of the rows. They are packed only where they begin with a panel.
+    func slice(_ range: Range<Int>) -> Matrix {
+        precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+        var matrix = self
+        matrix.rows = range.count
+        matrix.start = start + range.lowerBound * rowBytes
+        let isPanel = range.lowerBound.isMultiple(of: Int(SWL_PANEL))
+        matrix.packed = isPanel ? packed.map { $0 + swl_packed_bytes(type, range.lowerBound, columns) } : nil
         return matrix
     }
 
@@ -85,6 +96,12 @@ struct WeightReader {
     mutating func table(_ name: String, rows: Int, columns: Int) throws -> Matrix {
         let tensor = try file.tensor(name)
         return try matrix(tensor, shape: rows == 1 && tensor.shape.count == 1 ? [columns] : [columns, rows])
+    }
+
+    /// Matrices of one shape that are one tensor.
+    mutating func matrices(_ name: String, count: Int, rows: Int, columns: Int) throws -> [Matrix] {
+        let all = try matrix(try file.tensor(name), shape: [columns, rows, count]).packed(in: pack)
+        return (0..<count).map { all.slice($0 * rows..<($0 + 1) * rows) }
     }
 
     mutating func matrixIfPresent(_ name: String, rows: Int, columns: Int) throws -> Matrix? {

@@ -84,10 +84,10 @@ package final class WeightPack: @unchecked Sendable {  // `memory` is filled bef
     /// The matrices that are multiplied and whose type has a packed layout; the others are only looked up in.
     static func packable(_ file: GGUFFile) -> [Matrix] {
         var tables: Set = ["position_embd.weight", "token_types.weight"]
-        if file.tensorIfPresent("output.weight") != nil || file.metadata.string("general.architecture") == "bert" {
+        if file.tensorIfPresent("output.weight") != nil || file.metadata.string("general.architecture").flatMap(EncoderArchitecture.named) != nil {
             tables.insert("token_embd.weight")
         }
-        return file.tensors.filter { $0.shape.count == 2 && !tables.contains($0.name) }.compactMap { Matrix($0) }
+        return file.tensors.filter { $0.shape.count >= 2 && !tables.contains($0.name) }.compactMap { Matrix($0) }
             .filter { swl_can_pack($0.type, $0.columns) }
     }
 }

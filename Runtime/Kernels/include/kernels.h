@@ -54,7 +54,11 @@ typedef struct {
     size_t tokens, heads, token_stride;
     /// The first token sees `length` positions, each one after it `step` more.
     size_t length, step;
+    /// How many of these, counted from the last, a token looks at; 0 is all.
+    size_t window;
     float scale;
+    /// Scores become softcap * tanh(score / softcap); 0 leaves them.
+    float softcap;
     /// Room for SWL_QUERIES * (dimension + the most positions that a token sees, rounded up to 16) floats.
     float *scratch;
 } swl_attention;
@@ -87,7 +91,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     /// follow one another: see swl_attention.
     void (*store_key)(swl_type type, const float *key, size_t dimension, size_t position, void *keys);
 
-    /// softmax(query · keysᵀ · scale) · values for each query. The same bits for a query whatever others there are.
+    /// softmax(query · keysᵀ · scale) · values for each query, scores capped and positions left out as the arguments say. The same bits for a query whatever others there are.
     void (*attention)(const swl_attention *attention);
 
     /// x += y
@@ -102,8 +106,14 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     /// gate = silu(gate) * up, where silu(x) = x / (1 + e^-x)
     void (*silu_multiply)(float *gate, const float *up, size_t count);
 
+    /// gate = gelu(gate) * up with the approximation gelu(x) = x/2 * (1 + tanh(√(2/π) (x + 0.044715 x³)))
+    void (*gelu_multiply)(float *gate, const float *up, size_t count);
+
     /// x = x/2 * (1 + erf(x / √2))
     void (*gelu)(float *x, size_t count);
+
+    /// x = cap * tanh(x / cap)
+    void (*softcap)(float *x, size_t count, float cap);
 
     /// x = softmax(x); returns log Σ e^x of what x was.
     float (*softmax)(float *x, size_t count);
@@ -131,10 +141,12 @@ size_t swl_tiles_bytes(swl_type type, size_t columns, size_t count);
 /// out[i] = base^(-i / pairs)
 void swl_rotary_frequencies(float base, size_t pairs, float *out);
 
-/// The angles of rotary position embeddings: out[2i] = cos(position * frequencies[i]), out[2i + 1] = sin(…).
-void swl_rotary_angles(float position, const float *frequencies, size_t pairs, float *out);
+/// The angles of rotary position embeddings: out[2i] = cos(position * frequencies[i]) * magnitude, out[2i + 1] = sin(…) * magnitude.
+void swl_rotary_angles(float position, const float *frequencies, size_t pairs, float magnitude, float *out);
 
-/// Turns the pairs (x[2i], x[2i + 1]) of each head by the angles above; elements past 2 * pairs stay.
-void swl_rotate(float *x, size_t heads, size_t dimension, const float *angles, size_t pairs);
+/// Turns pairs of each head's elements by the angles above: neighbours (x[2i], x[2i + 1]), or (x[i], x[i + pairs]). Elements
+/// past 2 * pairs stay.
+void swl_rotate_neighbours(float *x, size_t heads, size_t dimension, const float *angles, size_t pairs);
+void swl_rotate_halves(float *x, size_t heads, size_t dimension, const float *angles, size_t pairs);
 
 #pragma clang assume_nonnull end

@@ -57,9 +57,9 @@ INLINE void score_panels(swl_type type, size_t count, size_t panels, const float
     UNROLL for (size_t i = 0; i < count * panels; i++) put(scores + i / panels * stride + i % panels * LANES, sums[i]);
 }
 
-INLINE void score(swl_type type, size_t count, const float *queries, const swl_attention *a, float *scores, size_t stride) {
+/// Of the blocks from `block` on.
+INLINE void score(swl_type type, size_t count, const float *queries, const swl_attention *a, size_t block, float *scores, size_t stride) {
     const size_t at_once = SWL_SUMS / count < 4 ? SWL_SUMS / count : 4, blocks = stride / SWL_BLOCK;
-    size_t block = 0;
     for (; block + at_once <= blocks; block += at_once) score_panels(type, count, at_once, queries, a, block, scores + block * SWL_BLOCK, stride);
     for (; block < blocks; block++) score_panels(type, count, 1, queries, a, block, scores + block * SWL_BLOCK, stride);
 }
@@ -70,11 +70,11 @@ INLINE const uint8_t *block_values(const swl_attention *a, size_t block) {
 
 /// `width` vectors, from `column`, of the sum of values weighted by scores, for `count` queries, both constants, of which
 /// `used` are there.
-INLINE void weighted_sum(swl_type type, size_t count, size_t width, const swl_attention *a, size_t length, size_t column,
+INLINE void weighted_sum(swl_type type, size_t count, size_t width, const swl_attention *a, size_t start, size_t length, size_t column,
                          const float *scores, size_t stride, float *const *out, size_t used) {
     floats sums[SWL_SUMS];
     UNROLL for (size_t i = 0; i < count * width; i++) sums[i] = 0;
-    for (size_t p = 0; p < length;) {
+    for (size_t p = start; p < length;) {
         const uint8_t *values = block_values(a, p / SWL_BLOCK);
         for (size_t end = p + SWL_BLOCK < length ? p + SWL_BLOCK : length; p < end; p++, values += a->value_stride) {
             UNROLL for (size_t w = 0; w < width; w++) {
@@ -88,18 +88,19 @@ INLINE void weighted_sum(swl_type type, size_t count, size_t width, const swl_at
         UNROLL for (size_t w = 0; w < width; w++) if (q < used) put(out[q] + column + w * LANES, sums[q * width + w]);
 }
 
-INLINE void weighted_sums(swl_type type, size_t count, const swl_attention *a, size_t length, const float *scores, size_t stride,
+/// Of the positions from `start`, where a block begins.
+INLINE void weighted_sums(swl_type type, size_t count, const swl_attention *a, size_t start, size_t length, const float *scores, size_t stride,
                           float *const *out, size_t used) {
     const size_t width = SWL_SUMS / count < 4 ? SWL_SUMS / count : 4;
     size_t column = 0;
     for (; column + width * LANES <= a->dimension; column += width * LANES)
-        weighted_sum(type, count, width, a, length, column, scores, stride, out, used);
+        weighted_sum(type, count, width, a, start, length, column, scores, stride, out, used);
     for (; column + LANES <= a->dimension; column += LANES)
-        weighted_sum(type, count, 1, a, length, column, scores, stride, out, used);
+        weighted_sum(type, count, 1, a, start, length, column, scores, stride, out, used);
     if (column == a->dimension) return;
     for (size_t q = 0; q < used; q++) {
         floats sum = 0;
-        for (size_t p = 0; p < length; p++) {
+        for (size_t p = start; p < length; p++) {
             const uint8_t *value = block_values(a, p / SWL_BLOCK) + p % SWL_BLOCK * a->value_stride;
             sum = fma16((floats)scores[q * stride + p], load16_part(type, value, column, a->dimension - column), sum);
         }
@@ -109,7 +110,7 @@ INLINE void weighted_sums(swl_type type, size_t count, const swl_attention *a, s
 
 /// Queries `first` and those after it: up to `count`, a constant, of which `used` are there.
 INLINE void attend(swl_type type, size_t count, const swl_attention *a, size_t first, size_t used) {
-    size_t lengths[QUERIES], longest = 0, dimension = a->dimension;
+    size_t lengths[QUERIES], starts[QUERIES], longest = 0, dimension = a->dimension;
     float *queries = a->scratch, *scores = a->scratch + QUERIES * dimension, *out[QUERIES];
     memset(queries, 0, QUERIES * dimension * sizeof *queries);
     for (size_t q = 0; q < used; q++) {
@@ -117,16 +118,21 @@ INLINE void attend(swl_type type, size_t count, const swl_attention *a, size_t f
         for (size_t i = 0; i < dimension; i++) queries[i * QUERIES + q] = a->queries[offset + i] * a->scale;
         out[q] = a->out + offset;
         lengths[q] = a->length + token * a->step;
+        starts[q] = a->window && lengths[q] > a->window ? lengths[q] - a->window : 0;
         longest = lengths[q];
     }
-    size_t stride = (longest + LANES - 1) / LANES * LANES;
-    score(type, count, queries, a, scores, stride);
+    size_t stride = (longest + LANES - 1) / LANES * LANES, earliest = starts[0] / SWL_BLOCK * SWL_BLOCK;
+    score(type, count, queries, a, earliest / SWL_BLOCK, scores, stride);
     for (size_t q = 0; q < used; q++) {
-        softmax(scores + q * stride, lengths[q]);
-        // What a query does not see, those after it may.
-        memset(scores + q * stride + lengths[q], 0, (stride - lengths[q]) * sizeof *scores);
+        float *seen = scores + q * stride + starts[q];
+        size_t length = lengths[q] - starts[q];
+        if (a->softcap > 0) softcap(seen, length, a->softcap);
+        softmax(seen, length);
+        // What a query does not see, others may.
+        memset(scores + q * stride + earliest, 0, (starts[q] - earliest) * sizeof *scores);
+        memset(seen + length, 0, (stride - lengths[q]) * sizeof *scores);
     }
-    weighted_sums(type, count, a, longest, scores, stride, out, used);
+    weighted_sums(type, count, a, earliest, longest, scores, stride, out, used);
 }
 
 INLINE void attend_all(swl_type type, const swl_attention *a) {

@@ -37,6 +37,22 @@ static void silu_multiply(float *gate, const float *up, size_t count) {
     if (i < count) put_part(gate + i, silu16(load_part(gate + i, count - i)) * load_part(up + i, count - i), count - i);
 }
 
+/// 1 - 2 / (e^2x + 1), which is right at both ends.
+INLINE floats tanh16(floats x) { return 1.0f - 2.0f / (exp16(x + x) + 1.0f); }
+INLINE floats gelu_approximately16(floats x) { return 0.5f * x * (1.0f + tanh16(GELU_SLOPE * (x + GELU_CUBE * x * x * x))); }
+
+static void gelu_multiply(float *gate, const float *up, size_t count) {
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) put(gate + i, gelu_approximately16(load(gate + i)) * load(up + i));
+    if (i < count) put_part(gate + i, gelu_approximately16(load_part(gate + i, count - i)) * load_part(up + i, count - i), count - i);
+}
+
+static void softcap(float *x, size_t count, float cap) {
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) put(x + i, tanh16(load(x + i) / cap) * cap);
+    if (i < count) put_part(x + i, tanh16(load_part(x + i, count - i) / cap) * cap, count - i);
+}
+
 static void gelu(float *x, size_t count) {
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) put(x + i, gelu16(load(x + i)));

@@ -1,6 +1,6 @@
 import Kernels
 
-/// Chooses tokens. As in Hugging Face's `generate`: temperature first, then top-k, then top-p of what is left.
+/// Chooses tokens. As in Hugging Face's `generate`: temperature first, then top-k, then top-p and min-p of what is left.
 package struct Sampler {
     private let sampling: Sampling
     private var random: SplitMix64
@@ -13,6 +13,7 @@ package struct Sampler {
     /// - Parameter logits: one score for each token of the vocabulary; overwritten.
     /// - Returns: `nil` where a score is not a number, or all are infinitely low.
     package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Token? {
+        for (token, bias) in sampling.bias { logits[Int(token)] += bias }
         guard let best = Self.best(logits), let start = logits.baseAddress else { return nil }
         guard sampling.temperature > 0 else { return Token(best) }
         let highest = logits[best]
@@ -33,15 +34,19 @@ package struct Sampler {
     }
 
     private mutating func choose(_ probabilities: UnsafeBufferPointer<Float>) -> Int {
-        guard sampling.topK > 0 || sampling.topP < 1 else {
+        guard sampling.topK > 0 || sampling.topP < 1 || sampling.minP > 0 else {
             return Self.draw(random.unit(), from: probabilities.indices) { probabilities[$0] }
         }
-        let kept: [Int]
+        var kept: [Int]
         if sampling.topK > 0 {
             let top = Array(LikeliestFirst(probabilities).prefix(sampling.topK))
             kept = nucleus(of: top, whole: top.reduce(0) { $0 + probabilities[$1] }, probabilities)
         } else {
             kept = nucleus(of: LikeliestFirst(probabilities), whole: 1, probabilities)
+        }
+        // They come by falling probability.
+        if sampling.minP > 0, let best = kept.first {
+            kept = Array(kept.prefix { probabilities[$0] >= sampling.minP * probabilities[best] })
         }
         return Self.draw(random.unit(), from: kept) { probabilities[$0] }
     }
