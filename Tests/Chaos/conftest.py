@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +16,10 @@ def pytest_addoption(parser):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of its own for a state, small enough to be filled up: a tmpfs, which only root may mount. None where that is refused."""
+    """A disk of its own for the ledger, small enough to be filled up: a tmpfs, which only root may mount. None where that is refused."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192m,mode=700", "swiftlet-chaos", disk], capture_output=True, text=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "swiftlet-chaos", disk], capture_output=True, text=True)
     if mounted.returncode != 0:
         yield None
         return
@@ -32,18 +31,22 @@ def small_disk(tmp_path):
 
 @pytest.fixture
 def system(tmp_path, small_disk):
-    """A system ready to serve, on the small disk if there is one."""
+    """A system ready to serve, with its ledger on the small disk if there is one."""
     installed = System(tmp_path / "installed").up()
     assert installed.stop() == 0
-    made = System((small_disk or tmp_path) / "state")
-    made.state.mkdir()
-    subprocess.run(["cp", "-r", installed.state / "models", made.state / "models"], check=True)
-    for name in ("models.yaml", "prices.yaml"):
-        (made.state / name).write_bytes((installed.state / name).read_bytes())
-    # What it prints is not what its disk is filled with.
-    made.output = tmp_path / "serve.log"
+    made = System(tmp_path / "state").borrow_models(installed)
+    if small_disk:
+        move_ledger(made, small_disk)
     try:
         yield made.serve()
     finally:
         if made.process:
             made.kill()
+
+
+def move_ledger(system: System, disk: Path) -> None:
+    """SQLite follows links, and puts its other files beside the real one."""
+    (disk / "ledger.sqlite").touch(0o600)
+    (disk / "tallies").mkdir(0o700)
+    (system.state / "ledger.sqlite").symlink_to(disk / "ledger.sqlite")
+    (system.state / "ledger.sqlite-tallies").symlink_to(disk / "tallies")

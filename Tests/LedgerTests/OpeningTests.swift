@@ -84,6 +84,10 @@ import Wire
             let ledger = try Ledger(path: scratch.ledger)
             for index in 0..<100 { _ = try await ledger.createKey(name: "key \(index)") }
         }
+        // All of it into the file, also while the first connection is still being closed.
+        var patient = Configuration()
+        patient.busyMode = .timeout(5)
+        try await DatabaseQueue(path: scratch.ledger, configuration: patient).writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
         let file = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ledger))
         let length = try file.seekToEnd()
         try file.seek(toOffset: 4096)
