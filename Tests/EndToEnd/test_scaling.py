@@ -25,7 +25,7 @@ def place_faulty(system, functions, name: str, *manifest: str):
 
 @pytest.fixture
 def faulty(system, functions):
-    place_faulty(system, functions, "faulty", "limits: {timeout: 3s, idle_timeout: 400ms, memory: 256MiB, max_requests: 1000}")
+    place_faulty(system, functions, "faulty", "limits: {timeout: 10s, idle_timeout: 1s, memory: 128MiB}")
     return system
 
 
@@ -54,7 +54,7 @@ def test_a_stream_that_stalls_ends_in_an_error(faulty):
     began = time.monotonic()
     events = [line for line in response.read().split(b"\n") if line.startswith(b"data: ")]
     assert events[0] == b"data: 1" and json.loads(events[-1][6:])["error"]["code"] == "timeout"
-    assert time.monotonic() - began < 2  # the idle timeout, not the whole one
+    assert time.monotonic() - began < 5  # the idle timeout, not the whole one
 
 
 def test_an_answer_that_breaks_off_is_seen_to(faulty):
@@ -99,8 +99,10 @@ def test_a_burst_starts_what_it_needs_and_the_log_says_why(system, functions):
         answers = list(pool.map(lambda _: system.request("GET", "/burst?wait=0.1"), range(12)))
     assert [answer.status for answer in answers] == [200] * 12
     assert len({answer.json["process"] for answer in answers}) == 3
-    eventually(lambda: "reason=idle" in "".join(re.findall("SCALE function=burst.*", system.said)), within=5, what="going to zero")
-    assert re.search(r"SCALE function=burst workers=\d target=3 reason=queue", system.said)
+    log = system.state / "log/serve.log"
+    decisions = eventually(
+        lambda: (d := re.findall(r"SCALE function=burst .*", log.read_text())) and "reason=idle" in d[-1] and d, what="going to zero")
+    assert any("target=3 reason=queue" in decision for decision in decisions)
 
 
 def test_one_keys_burst_does_not_delay_anothers_call(system, functions, new_key):
@@ -117,14 +119,17 @@ def test_one_keys_burst_does_not_delay_anothers_call(system, functions, new_key)
 
 
 def test_what_cannot_be_served_in_time_is_told_when_to_come_back(system, functions):
-    functions.place_python("tight", "GET /tight", "scale: {max: 1, concurrency: 1}", "limits: {timeout: 1s}")
+    functions.place_python("tight", "GET /tight", "scale: {max: 1, concurrency: 1}", "limits: {timeout: 2s}")
     eventually(lambda: system.request("GET", "/tight").status == 200, within=5)
     for _ in range(4):
         assert system.request("GET", "/tight?wait=0.2").status == 200
-    with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda _: system.request("GET", "/tight?wait=0.2"), range(12)))
-    refused = [answer for answer in answers if answer.status == 429]
-    assert refused and {answer.status for answer in answers} == {200, 429}
+    began = time.monotonic()
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda _: (system.request("GET", "/tight?wait=0.2"), time.monotonic() - began), range(30)))
+    refused = [answer for answer, after in answers if answer.status == 429 and after < 1]
+    # What was let in is served, but for what a slow moment may take from the last.
+    statuses = [answer.status for answer, _ in answers]
+    assert len(refused) >= 15 and statuses.count(200) >= 5 and statuses.count(504) <= 3 and set(statuses) <= {200, 429, 504}
     for answer in refused:
         assert answer.error["code"] == "rate_limit_exceeded"
         assert 0 < int(answer.headers["retry-after-ms"]) <= 1000 * int(answer.headers["retry-after"])
