@@ -57,16 +57,17 @@ package struct Gateway: Sendable {
     ///   - nginx: the user that nginx's workers run as, where that is another one than we are.
     package func services(httpPort: Int?, nginx: Account?) -> [any Service] {
         let (internalSocket, clientSocket) = ("\(state.run)/internal.sock", Self.socket(in: state))
-        let supervisor = supervisor
+        let (supervisor, controlSocket) = (supervisor, state.controlSocket)
         var services: [any Service] = [
             SupervisorService(supervisor: supervisor, routers: [clients, functions]),
             application(
-                ControlRoutes(supervisor: supervisor).responder, server: .http1(), address: .unixDomainSocket(path: state.controlSocket)),
+                ControlRoutes(supervisor: supervisor).responder, server: .http1(), address: .unixDomainSocket(path: controlSocket)
+            ) { try supervisor.closeToFunctions(controlSocket) },
             application(
                 functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp()])),
                 address: .unixDomainSocket(path: internalSocket)
             ) { try supervisor.openToFunctions(internalSocket) },
-            application(clients, server: .fastCGI(), address: .unixDomainSocket(path: clientSocket)) { try nginx?.open(clientSocket) },
+            application(clients, server: .fastCGI(), address: .unixDomainSocket(path: clientSocket)) { try nginx?.own(clientSocket) },
         ]
         if let alerts { services.append(alerts) }
         if let retention { services.append(retention) }

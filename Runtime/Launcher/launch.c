@@ -8,6 +8,7 @@
 // --memory BYTES    of private data, at most
 // --user UID        whose rights we have, with the group of the same number, and no others
 // --group GID       one more group; may be repeated
+// --powerless      give up root's rights, and stay root by name
 // --read PATH       what may be read and executed with all below it; may be repeated. From the first on, nothing else may be.
 // --write PATH      what may be changed with all below it; may be repeated
 // --network         TCP may be used although reading is confined
@@ -33,7 +34,7 @@ struct options {
     int death_signal;
     rlim_t memory;
     uid_t user;
-    bool network;
+    bool network, powerless;
     gid_t groups[MOST];
     char *readable[MOST], *writable[MOST];
     size_t group_count, readable_count, writable_count;
@@ -47,7 +48,7 @@ static int fail(const char *what) {
 static bool parse(int count, char **arguments, struct options *options) {
     static const struct option known[] = {
         {"parent", 1, NULL, 'p'}, {"signal", 1, NULL, 's'}, {"memory", 1, NULL, 'm'}, {"user", 1, NULL, 'u'}, {"group", 1, NULL, 'g'},
-        {"read", 1, NULL, 'r'},   {"write", 1, NULL, 'w'},  {"network", 0, NULL, 'n'}, {0},
+        {"read", 1, NULL, 'r'},   {"write", 1, NULL, 'w'},  {"network", 0, NULL, 'n'}, {"powerless", 0, NULL, 'x'}, {0},
     };
     int option;
     while ((option = getopt_long(count, arguments, "+", known, NULL)) != -1) {
@@ -61,6 +62,7 @@ static bool parse(int count, char **arguments, struct options *options) {
         case 'r': options->readable[options->readable_count++] = optarg; break;
         case 'w': options->writable[options->writable_count++] = optarg; break;
         case 'n': options->network = true; break;
+        case 'x': options->powerless = true; break;
         default: return false;
         }
     }
@@ -68,8 +70,14 @@ static bool parse(int count, char **arguments, struct options *options) {
 }
 
 static int become(const struct options *options) {
-    if (options->user == 0) return 0;
+    if (options->user == 0 && !options->powerless) return 0;
     if (setgroups(options->group_count, options->groups) != 0) return -1;
+    if (options->powerless) {
+        // Without the bounding set, a program that root starts has no rights but those of the owner of its files.
+        for (int right = 0; prctl(PR_CAPBSET_READ, right) >= 0; right++)
+            if (prctl(PR_CAPBSET_DROP, right) != 0) return -1;
+        return 0;
+    }
     if (setresgid(options->user, options->user, options->user) != 0) return -1;
     return setresuid(options->user, options->user, options->user);
 }

@@ -91,6 +91,9 @@ package actor Supervisor {
     /// Opens the gateway's socket for functions that call functions.
     package nonisolated func openToFunctions(_ socket: String) throws { try isolation.openInternal(socket) }
 
+    /// Closes a socket to everyone but us.
+    package nonisolated func closeToFunctions(_ socket: String) throws { try isolation.close(socket) }
+
     /// Reads `models.yaml` anew and tries again what was refused.
     package func reload() async {
         modelsText = nil

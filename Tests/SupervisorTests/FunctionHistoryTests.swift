@@ -26,7 +26,7 @@ import Testing
         #expect(history.traffic == [1: 100] && history.versions.count == 3)
     }
 
-    @Test func aVersionWithTrafficIsKept() throws {
+    @Test func aNewVersionTakesTheTrafficOfAllOthers() throws {
         var history = history(3)
         try history.split([1: 90, 3: 10])
         // The next one takes all traffic, and what is older than three goes.

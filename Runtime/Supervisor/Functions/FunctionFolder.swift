@@ -36,7 +36,11 @@ package struct FunctionFolder: Hashable, Sendable {
             guard access(program, X_OK) == 0, !Self.isDirectory(program) else {
                 throw ManifestError(file: file, message: "the handler \(words[0]) is missing or not executable (chmod +x)")
             }
-        case .program: break
+        case .program(let words):
+            let places = (manifest.environment["PATH"] ?? ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
+            guard places.contains(where: { access("\($0)/\(words[0])", X_OK) == 0 }) else {
+                throw ManifestError(file: file, message: "the handler \(words[0]) is not found in PATH; a file of the function is './\(words[0])'")
+            }
         case .prompt(let template):
             guard let text = FileManager.default.contents(atPath: "\(path)/\(template)") else {
                 throw ManifestError(file: file, message: "the template \(template) is missing")

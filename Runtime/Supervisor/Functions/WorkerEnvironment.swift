@@ -32,7 +32,7 @@ struct WorkerEnvironment: Sendable {
     /// - Parameter folder: the version's.
     /// - Throws: ``SystemError`` when the socket cannot be bound or the function's folders not be made.
     func process(for manifest: FunctionManifest, in folder: String, socket: String) throws -> ChildProcess {
-        try isolation.prepare(manifest.name, versions: folder.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" })
+        try isolation.prepare(manifest, in: folder)
         let models = Dictionary(uniqueKeysWithValues: Set(manifest.models).map { ($0, JSON.string(ModelHosts.socket(of: $0, in: state))) })
         var variables = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"]
         variables.merge(manifest.environment) { $1 }
@@ -55,9 +55,11 @@ struct WorkerEnvironment: Sendable {
             variables["SWIFTLET_PROMPT"] = "\(folder)/\(template)"
         }
         let program = command[0].contains("/") && !command[0].hasPrefix("/") ? "\(folder)/\(command[0])" : command[0]
+        let listener = try UnixSocket.listen(at: socket)
+        try isolation.close(socket)
         return ChildProcess(
             name: "worker of \(manifest.name)", program: program, arguments: Array(command.dropFirst()), environment: variables,
-            workingDirectory: folder, input: try UnixSocket.listen(at: socket), logFile: logFile(of: manifest.name),
+            workingDirectory: folder, input: listener, logFile: logFile(of: manifest.name),
             memory: manifest.limits.memory, confinement: isolation.confinement(of: manifest, in: folder))
     }
 }

@@ -10,12 +10,14 @@ import SystemPackage
 ///
 /// - Where we are root, each function has a user of its own, and each model's socket a group; a function's workers are in the
 ///   groups of the models it names. The numbers are a thousand per state directory out of 1,400,000,000 to 1,499,999,999, chosen
-///   by the directory's path; a function keeps its number, because its data folder belongs to it.
+///   by the directory's path; a function keeps its number, because its data folder belongs to it. A function whose folder or
+///   program is closed to other users stays root by name, without root's rights; sockets belong to a user that nobody is.
 /// - Where the kernel has Landlock, workers read only their version, the system's programs and libraries and what `isolation` in
 ///   `function.yaml` grants, write only their data and scratch folders, and use TCP only where it is granted.
 final class Isolation: Sendable {
     private let state: StateDirectory
     private let programs: Programs
+    private let logger: Logger
     private let hasLandlock: Bool
     /// The first number of ours; `nil` where functions run as the user that we are.
     private let firstUser: UInt32?
@@ -24,9 +26,13 @@ final class Isolation: Sendable {
     private struct Numbers {
         var users: [String: UInt32] = [:]
         var groups: [String: UInt32] = [:]
+        /// Functions that were said to run as root.
+        var powerless: Set<String> = []
     }
 
     private static let functionsPerState: UInt32 = 500
+    /// The group that nobody is in.
+    private static let nobody: UInt32 = 999
 
     /// - Parameter logger: is told what cannot be had here.
     init(state: StateDirectory, programs: Programs, logger: Logger) {
@@ -39,10 +45,11 @@ final class Isolation: Sendable {
         case ..<4: logger.notice("this kernel's Landlock (version \(version)) cannot hold back TCP: functions may use the network")
         default: break
         }
-        firstUser = Self.firstUser(state, programs, logger)
+        self.logger = logger
+        firstUser = Self.firstUser(state, logger)
     }
 
-    private static func firstUser(_ state: StateDirectory, _ programs: Programs, _ logger: Logger) -> UInt32? {
+    private static func firstUser(_ state: StateDirectory, _ logger: Logger) -> UInt32? {
         guard geteuid() == 0 else {
             logger.notice("not started by root: functions run as this user and could connect to each other's sockets")
             return nil
@@ -51,11 +58,6 @@ final class Isolation: Sendable {
         let first = 1_400_000_000 + UInt32(place) * 1000
         guard isMapped(first) else {
             logger.notice("this container has no users to give away: functions run as root and could connect to each other's sockets")
-            return nil
-        }
-        if let closed = [state.path, state.run, programs.folder].lazy.compactMap(closedFolder(above:)).first {
-            logger.notice(
-                "functions run as root and could connect to each other's sockets, because \(closed) is closed to other users: 'chmod o+x \(closed)', or use another --state")
             return nil
         }
         return first
@@ -85,7 +87,8 @@ final class Isolation: Sendable {
 
     /// Makes the folders of a function and gives them to its user.
     /// - Throws: ``SystemError``.
-    func prepare(_ function: String, versions: String) throws {
+    func prepare(_ manifest: FunctionManifest, in folder: String) throws {
+        let function = manifest.name
         for folder in [state.data(of: function), state.scratch(of: function)] {
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -94,30 +97,53 @@ final class Isolation: Sendable {
         guard let user = user(of: function) else {
             throw SystemError("no user is left for the function '\(function)': \(Self.functionsPerState) functions have one", .resourceTemporarilyUnavailable)
         }
-        for folder in [state.data(of: function), state.scratch(of: function)] where Self.owner(of: folder) != user {
-            try Self.give(folder, to: user)
+        let closed = closedFolder(for: manifest, in: folder)
+        if let closed, numbers.withLock({ $0.powerless.insert(function).inserted }) {
+            logger.notice("'\(function)' runs as root without root's rights, and not as a user of its own, because \(closed) is closed to other users")
+        }
+        let owner = closed == nil ? user : 0
+        for folder in [state.data(of: function), state.scratch(of: function)] where Self.owner(of: folder) != owner {
+            try Self.give(folder, to: owner)
         }
         // Versions stay root's; only this function's user may enter.
+        let versions = folder.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
         guard chown(versions, 0, user) == 0, chmod(versions, 0o750) == 0 else {
             throw SystemError("cannot give \(versions) to its function", .init(rawValue: errno))
         }
     }
 
+    /// The first folder on the way to what the function needs that other users cannot pass.
+    private func closedFolder(for manifest: FunctionManifest, in folder: String) -> String? {
+        let version = folder.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
+        return ([version, state.run] + programPaths(of: manifest)).lazy.compactMap(Self.closedFolder(above:)).first
+    }
+
     /// Opens the socket of `model` to the functions that name it.
     func open(_ socket: String, of model: String) throws {
         guard let group = group(of: model) else { return }
-        try Self.open(socket, to: group)
+        try open(socket, to: group)
     }
 
     /// Opens the gateway's internal socket to functions, which show an invocation's token there.
     func openInternal(_ socket: String) throws {
         guard let firstUser else { return }
-        try Self.open(socket, to: firstUser)
+        try open(socket, to: firstUser)
     }
 
-    private static func open(_ socket: String, to group: UInt32) throws {
-        guard chown(socket, 0, group) == 0, chmod(socket, 0o660) == 0 else {
-            throw SystemError("cannot open \(socket) to functions", .init(rawValue: errno))
+    /// Closes a socket to everyone but us.
+    func close(_ socket: String) throws {
+        guard let firstUser else { return }
+        try Self.give(socket, owner: firstUser, group: firstUser + Self.nobody, mode: 0o600)
+    }
+
+    private func open(_ socket: String, to group: UInt32) throws {
+        guard let firstUser else { return }
+        try Self.give(socket, owner: firstUser, group: group, mode: 0o660)
+    }
+
+    private static func give(_ socket: String, owner: UInt32, group: UInt32, mode: mode_t) throws {
+        guard chown(socket, owner, group) == 0, chmod(socket, mode) == 0 else {
+            throw SystemError("cannot give \(socket) to its users", .init(rawValue: errno))
         }
     }
 
@@ -127,7 +153,8 @@ final class Isolation: Sendable {
     func confinement(of manifest: FunctionManifest, in folder: String) -> Confinement {
         var confinement = Confinement()
         if let user = user(of: manifest.name), let firstUser {
-            confinement.user = user
+            confinement.isPowerless = closedFolder(for: manifest, in: folder) != nil
+            confinement.user = confinement.isPowerless ? nil : user
             confinement.groups = [firstUser] + Set(manifest.models).sorted().compactMap(group)
         }
         if hasLandlock {
@@ -148,11 +175,26 @@ final class Isolation: Sendable {
 
     /// Where the handler's program is installed, with what belongs to it: for `/opt/x/bin/python`, `/opt/x`.
     private func programFolders(of manifest: FunctionManifest) -> [String] {
+        guard case .program = manifest.handler else { return [programs.promptHandler] }
+        return programPaths(of: manifest).compactMap { path in
+            let folders = path.split(separator: "/").dropLast()
+            let installation = folders.last == "bin" ? folders.dropLast() : folders
+            return installation.isEmpty ? nil : "/" + installation.joined(separator: "/")
+        }
+    }
+
+    /// Where the handler's program is, and where that leads if it is a link; none for a program in the function's own folder.
+    private func programPaths(of manifest: FunctionManifest) -> [String] {
         guard case .program(let words) = manifest.handler else { return [programs.promptHandler] }
-        let folders = words[0].split(separator: "/").dropLast()
-        guard words[0].hasPrefix("/"), !folders.isEmpty else { return [] }
-        let installation = folders.last == "bin" ? folders.dropLast() : folders
-        return installation.isEmpty ? [] : ["/" + installation.joined(separator: "/")]
+        var program = words[0]
+        if !program.contains("/") {
+            let places = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
+            program = places.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 } ?? ""
+        }
+        guard program.hasPrefix("/") else { return [] }
+        guard let real = realpath(program, nil) else { return [program] }
+        defer { free(real) }
+        return [program, String(cString: real)]
     }
 
     // MARK: Numbers

@@ -33,7 +33,7 @@ def manifest():
 
 def privileges():
     with open("/proc/self/status") as status:
-        return next(line.strip() for line in status if line.startswith("NoNewPrivs"))
+        return " ".join(sorted((line.strip() for line in status if line.startswith(("NoNewPrivs", "CapEff"))), reverse=True))
 
 
 ATTEMPTS = {
