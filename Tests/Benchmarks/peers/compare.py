@@ -70,7 +70,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for side, measure in sides.items():
                 print(f"measuring {model} with {side}", file=sys.stderr, flush=True)
-                for part, value in measure().items():
+                for part, value in ((part, value) for part, value in measure().items() if value is not None):
                     part, _, kind = part.partition("-")
                     measured.setdefault((part, model, kind or side), []).append(value)
     results = []
