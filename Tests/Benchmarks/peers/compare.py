@@ -55,6 +55,12 @@ def rows() -> list[Row]:
 
 def main() -> None:
     options = parse()
+    if options.parse:
+        return
+    if options.quality:
+        import quality
+
+        return quality.report(options.models, options.threads)
     chosen = [row for row in rows() if not options.only or row.key in options.only]
     # By part, model and side; "roof" beside the sides is the share of the roof that Swiftlet reached.
     measured: dict[tuple[str, str, str], list[float]] = {}
@@ -64,7 +70,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for side, measure in sides.items():
                 print(f"measuring {model} with {side}", file=sys.stderr, flush=True)
-                for part, value in measure().items():
+                for part, value in ((part, value) for part, value in measure().items() if value is not None):
                     part, _, kind = part.partition("-")
                     measured.setdefault((part, model, kind or side), []).append(value)
     results = []
@@ -92,16 +98,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write the results to this file, too")
     parser.add_argument("--ik", type=Path, metavar="FOLDER", help="where ik_llama.cpp's llama-bench is: measured, too, for one sequence")
     parser.add_argument("--quality", action="store_true", help="compare log probabilities with llama.cpp's, not speed")
+    parser.add_argument("--parse", action="store_true", help=argparse.SUPPRESS)  # looks at the arguments alone, before anything is built
     options = parser.parse_args()
     options.models = options.models.resolve()
     options.ik = options.ik and options.ik.resolve()
     if options.rounds < 1 or options.threads < 1:
         parser.error("--rounds and --threads must be at least 1")
-    if options.quality:
-        import quality
-
-        quality.report(options.models, options.threads)
-        raise SystemExit
     return options
 
 

@@ -49,7 +49,7 @@ class State:
 
     def token(self) -> str:
         now = int(time.time() * 1000)
-        invocation = str(uuid.UUID(int=now << 80 | 7 << 76 | 2 << 62 | int.from_bytes(os.urandom(7))))
+        invocation = str(uuid.UUID(int=now << 80 | 7 << 76 | 2 << 62 | int.from_bytes(os.urandom(7), "big")))
         with sqlite3.connect(self.folder / "ledger.sqlite") as ledger:
             ledger.execute(
                 "INSERT INTO invocations (id, key, tenant, function, route, started, status) VALUES (?, ?, ?, 'f', 'POST /f', ?, 'reserved')",
