@@ -21,13 +21,10 @@ import Testing
         "{{ 2 ** 63 }}", "{{ 9223372036854775807 + 1 }}", "{{ -9223372036854775807 - 2 }}", "{{ 99999999999999999999 }}", "{{ 10 ** 400 }}", "{{ 10.0 ** 400 }}",
     ])
     func whatGrowsWithoutEndIsRefused(template: String) throws {
-        let clock = ContinuousClock()
-        var wasRefused = false
-        let time = clock.measure {
-            wasRefused = (try? Template(template).render([])) == nil
-        }
+        let start = processorTime
+        let wasRefused = (try? Template(template).render([])) == nil
         #expect(wasRefused || template.contains("namespace(x=namespace())"))
-        #expect(time < .seconds(1))
+        #expect(processorTime - start < 1)
     }
 
     @Test(arguments: ["(", "[", "{'a':", "-", "not ", "1 + ", "1 if ", "a[", "a(", "a.b", "a|upper"])
@@ -49,13 +46,14 @@ import Testing
             "{% macro m(n) %}{{ m(n) }}{% endmacro %}{{ m(0) }}",
             "{% macro m(n) %}{% call m(n) %}{{ caller() }}{% endcall %}{% endmacro %}{{ m(0) }}",
             "{% for x in [1] recursive %}{{ loop([[1]]|map('first')|list) }}{% endfor %}",
+            "{% macro m(n) %}{% set x %}{{ [1]|map('string')|list }}{% filter upper %}{{ m(n) }}{% endfilter %}{% endset %}{% endmacro %}{{ m(0) }}",
         ]
         let done = DispatchSemaphore(value: 0)
         let thread = Thread {
             for source in deepest { _ = try? Template(source).render([]) }
             done.signal()
         }
-        thread.stackSize = 1 << 20
+        thread.stackSize = 512 << 10
         thread.start()
         done.wait()
     }
@@ -80,11 +78,10 @@ import Testing
             "{% endfor %}", "{% endif %}", "{% set x = x ~ x %}", "99999999", " ** ", " * ", "recursive", "loop(", "namespace(", "range(99999)",
             "messages", "|list", "|tojson", "\\", "\n", "é", "🦊", "none",
         ].map { Array($0.unicodeScalars) }
-        let clock = ContinuousClock()
-        // From here on the peak counts anew.
-        try "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8)
-        let before = try memory("VmRSS")
-        var slowest = Duration.zero
+        // From here on the peak counts anew, where the system allows it.
+        try? "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8)
+        let before = try memory("VmHWM")
+        var slowest = 0.0
         var rendered = 0
         for round in 0..<10_000 {
             var source = sources[round % sources.count]
@@ -100,14 +97,13 @@ import Testing
                 if source.isEmpty { source = ["x"] }
             }
             let text = String(String.UnicodeScalarView(source))
-            let time = clock.measure {
-                if (try? Template(text).render(conversations[round % conversations.count])) != nil { rendered += 1 }
-            }
-            slowest = max(slowest, time)
+            let start = processorTime
+            if (try? Template(text).render(conversations[round % conversations.count])) != nil { rendered += 1 }
+            slowest = max(slowest, processorTime - start)
         }
         // Most changes are of text, or of a branch that is not taken.
         #expect((1000..<9900).contains(rendered))
-        #expect(slowest < .seconds(1))
+        #expect(slowest < 1)
         #expect(try memory("VmHWM") - before < 256 << 20)
     }
 
@@ -117,6 +113,13 @@ import Testing
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return range.lowerBound + Int((state >> 33) % UInt64(range.count))
         }
+    }
+
+    /// What this thread has computed, in seconds: other work on the machine does not count.
+    private var processorTime: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     /// In bytes, from Linux' `/proc/self/status`.

@@ -8,7 +8,7 @@ import Testing
     }
 
     @Test func publishedTemplates() throws {
-        try compare(Goldens(fromFiles: true), atLeast: 1900)
+        try compare(Goldens(fromFiles: true), atLeast: 2100)
     }
 
     private func compare(_ goldens: Goldens, atLeast count: Int) throws {
