@@ -73,13 +73,15 @@ private struct LetterTokenizer: Tokenizer {
         token < 0 ? markers[Int(-token - 1)] : Unicode.Scalar(UInt32(token)).map { String($0) } ?? ""
     }
 
-    func encode(_ text: String, special: Bool) -> [Token] { text.unicodeScalars.map { Token($0.value) } }
+    func encode(_ text: String, control: [Range<Int>]) -> [Token] { text.unicodeScalars.map { Token($0.value) } }
     func bytes(of token: Token) -> [UInt8] { Array(Self.text(token).utf8) }
+    func spelling(of token: Token) -> [UInt8] { bytes(of: token) }
     func specialToken(_ text: String) -> Token? { Self.markers.firstIndex(of: text).map { Token(-$0 - 1) } }
     func isEndOfGeneration(_ token: Token) -> Bool { token == -4 }
     let beginningOfSequence: Token? = -1
     let endOfSequence: Token? = nil
     let addsBeginningOfSequence = true
     let addsEndOfSequence = false
+    let addsSpace = false
     let vocabularyCount = 0x110000
 }
