@@ -2,6 +2,6 @@ import ArgumentParser
 
 struct Models: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Import, download, list and pack models.",
-        subcommands: [ImportModel.self, PullModel.self, ListModels.self, PackModel.self])
+        abstract: "Import, download, list, pack and quantize models.",
+        subcommands: [ImportModel.self, PullModel.self, ListModels.self, PackModel.self, QuantizeModel.self])
 }

@@ -63,7 +63,7 @@ final class BertEncoder {
         let table = model.positionEmbedding
         compute.lookUp(tokens, in: model.tokenEmbedding, into: x)
         compute.team.run(tokens.count) { token, _ in
-            compute.kernels.dequantize(table.type, table.row(positions[token]), table.columns, projected.row(token))
+            table.read(row: positions[token], into: projected.row(token), compute.kernels)
             add(model.typeEmbedding, to: x, token)
         }
     }
