@@ -80,20 +80,28 @@ static void store_key(swl_type type, const float *key, size_t dimension, size_t 
     for (size_t i = 0; i < dimension; i++) store(type, key + i, 1, (uint8_t *)keys + (first + i * 16) * size);
 }
 
+/// Where the block with the position is.
+static size_t place(const swl_attention *a, size_t position) {
+    return a->blocks ? a->blocks[position / SWL_BLOCK] : position / SWL_BLOCK;
+}
+
 static void attention(const swl_attention *a) {
     for (size_t q = 0; q < a->tokens * a->heads; q++) {
         size_t token = q / a->heads, offset = token * a->token_stride + q % a->heads * a->dimension, length = a->length + token * a->step;
         for (size_t p = 0; p < length; p++) {
+            const uint8_t *keys = (const uint8_t *)a->keys + place(a, p) * a->key_block_stride;
             double sum = 0;
             for (size_t i = 0; i < a->dimension; i++)
-                sum += (double)a->queries[offset + i] * element(a->type, a->keys, (p / 16 * a->dimension + i) * 16 + p % 16);
+                sum += (double)a->queries[offset + i] * element(a->type, keys, i * SWL_BLOCK + p % SWL_BLOCK);
             a->scratch[p] = (float)(sum * a->scale);
         }
         softmax(a->scratch, length);
         for (size_t i = 0; i < a->dimension; i++) {
             double sum = 0;
-            for (size_t p = 0; p < length; p++)
-                sum += (double)a->scratch[p] * element(a->type, (const uint8_t *)a->values + p * a->value_stride, i);
+            for (size_t p = 0; p < length; p++) {
+                const uint8_t *values = (const uint8_t *)a->values + place(a, p) * a->value_block_stride;
+                sum += (double)a->scratch[p] * element(a->type, values + p % SWL_BLOCK * a->value_stride, i);
+            }
             a->out[offset + i] = (float)sum;
         }
     }

@@ -22,7 +22,7 @@ import Testing
         let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: URL(fileURLWithPath: fixture("Import/llama-scores.json"))))
         let path = try importing("Import/llama", .f32)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let engine = try Engine(path: path, configuration: .init(threads: 1, exactCache: true, packing: .none))
+        let engine = try Engine(path: path, configuration: .init(threads: 1, cacheType: .f32, packing: .none))
         defer { engine.shutdown() }
         #expect(engine.tokenizer.encodeForModel(golden.text, special: true) == golden.tokens)
         let logprobs = try await engine.score(golden.tokens)

@@ -141,7 +141,7 @@ import Testing
         do {
             return try Engine(
                 path: fixture(model),
-                configuration: .init(threads: 2, kernels: kernels, exactCache: isExact, packing: isExact ? .none : .memory))
+                configuration: .init(threads: 2, kernels: kernels, cacheType: isExact ? .f32 : .f16, packing: isExact ? .none : .memory))
         } catch let error as InferenceError where error.message.contains("does not run the kernels") && kernels != "portable" {
             return nil
         }

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct SchedulerTests {
     private func scheduler(_ sequences: Int, _ tokensPerStep: Int) -> Scheduler {
-        Scheduler(.init(sequences: sequences, tokensPerStep: tokensPerStep))
+        Scheduler(.init(sequences: sequences, tokensPerStep: tokensPerStep, blocks: 1000, blockLength: 16))
     }
 
     private func step(_ scheduler: inout Scheduler) -> [Int: Range<Int>] {

@@ -9,7 +9,8 @@ struct Bench: AsyncParsableCommand {
         discussion: """
             Generation: milliseconds until the model is loaded, tokens per second of a prompt, and of as many answers together as \
             --parallel says. Weights are packed before anything is measured. Embedding (--embed FILE, a document per line): documents \
-            and tokens per second, and milliseconds for the shortest line by itself.
+            and tokens per second, and milliseconds for the shortest line by itself. roof_share compares prompts and embedding with \
+            the multiplications of bytes that this machine does at most, and decoding with the memory that it reads.
             """)
 
     @OptionGroup var model: ModelReference
@@ -23,6 +24,9 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "How many answers are generated together, separated by commas.")
     var parallel: TokenList = TokenList(tokens: [1, 8])
 
+    @Option(help: "How often each is measured; the median counts.")
+    var rounds: Int = 3
+
     @Option(help: "Threads that compute (default: one per core).")
     var threads: Int?
 
@@ -33,6 +37,7 @@ struct Bench: AsyncParsableCommand {
 
     func validate() throws {
         guard prompt >= 1, generate >= 2 else { throw ValidationError("--prompt must be at least 1, and --generate at least 2.") }
+        guard rounds >= 1 else { throw ValidationError("--rounds must be at least 1.") }
         guard parallel.tokens.allSatisfy({ (1...1024).contains($0) }) else { throw ValidationError("--parallel takes numbers from 1 to 1024.") }
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads must be from 1 to 256.") }
     }
@@ -48,46 +53,74 @@ struct Bench: AsyncParsableCommand {
         let begun = clock.now
         let engine = try Engine(path: path, configuration: configuration)
         defer { engine.shutdown() }
-        let roof = try Roof(threads: configuration.threads)
+        let load = begun.duration(to: clock.now).seconds * 1e3
+        let before = try Roof(threads: configuration.threads)
+        let speed = if let embed { try await embedding(engine, file: embed) } else { try await generation(engine) }
+        // The machine may have been busy with other things at one of the two times.
+        let roof = try before.higher(Roof(threads: configuration.threads))
         var result: [String: JSON] = [
-            "load_ms": .number(begun.duration(to: clock.now).seconds * 1e3), "threads": .integer(Int64(configuration.threads)),
+            "load_ms": .number(load), "threads": .integer(Int64(configuration.threads)),
             "roof_gigabytes_per_second": .number(roof.gigabytesPerSecond),
             "roof_gigaproducts_per_second": roof.gigaproductsPerSecond.map(JSON.number) ?? .null,
+            "roof_share": .object(speed.shares(of: roof)),
         ]
-        let measured =
-            if let embed { try await embedding(engine, file: embed) } else { try await generation(engine, roof) }
-        result.merge(measured) { _, new in new }
+        result.merge(speed.measures) { _, new in new }
         print(try shown(result))
     }
 
-    private func generation(_ engine: Engine, _ roof: Roof) async throws -> [String: JSON] {
-        let benchmark = GenerationBenchmark(promptTokens: prompt, generatedTokens: generate)
+    /// What was measured, and how to compare it with a roof.
+    private struct Speed {
+        var measures: [String: JSON]
+        /// Tokens of prompts or documents in a second, times the multiplications for each.
+        var gigaproductsPerSecond: Double
+        /// By how many answers there were together.
+        var gigabytesPerSecond: [String: Double] = [:]
+
+        func shares(of roof: Roof) -> [String: JSON] {
+            var shares: [String: JSON] = ["products": roof.gigaproductsPerSecond.map { .number(gigaproductsPerSecond / $0) } ?? .null]
+            if !gigabytesPerSecond.isEmpty {
+                shares["decode"] = .object(gigabytesPerSecond.mapValues { .number($0 / roof.gigabytesPerSecond) })
+            }
+            return shares
+        }
+    }
+
+    private func generation(_ engine: Engine) async throws -> Speed {
+        let benchmark = GenerationBenchmark(promptTokens: prompt, generatedTokens: generate, rounds: rounds)
         let prefill = try await benchmark.prefill(engine)
         var decode: [String: JSON] = [:]
-        var gigabytes = 0.0
+        var gigabytes: [String: Double] = [:]
         for sequences in parallel.tokens.map(Int.init) {
             let rate = try await benchmark.decode(engine, sequences: sequences)
             decode[String(sequences)] = .number(rate)
-            gigabytes = max(gigabytes, rate / Double(sequences) * Double(engine.bytesPerStep) / 1e9)
+            gigabytes[String(sequences)] = rate / Double(sequences) * Double(engine.bytesPerStep) / 1e9
         }
-        return [
-            "prefill_tokens_per_second": .number(prefill), "decode_tokens_per_second": .object(decode),
-            "gigabytes_per_second": .number(gigabytes), "bandwidth_share": .number(gigabytes / roof.gigabytesPerSecond),
-            "products_share": roof.gigaproductsPerSecond.map { .number(prefill * Double(engine.productsPerToken) / 1e9 / $0) } ?? .null,
-        ]
+        return Speed(
+            measures: [
+                "prefill_tokens_per_second": .number(prefill), "decode_tokens_per_second": .object(decode),
+                "gigabytes_per_second": .number(gigabytes.values.max() ?? 0),
+            ],
+            gigaproductsPerSecond: prefill * Double(engine.productsPerToken) / 1e9, gigabytesPerSecond: gigabytes)
     }
 
-    private func embedding(_ engine: Engine, file: String) async throws -> [String: JSON] {
-        let text = try String(contentsOfFile: file, encoding: .utf8)
+    private func embedding(_ engine: Engine, file: String) async throws -> Speed {
+        let text: String
+        do {
+            text = try String(contentsOfFile: file, encoding: .utf8)
+        } catch {
+            throw CommandError("\(file) can't be read as UTF-8 text: is it there, and a file?")
+        }
         let inputs = text.split(whereSeparator: \.isNewline).map { engine.tokenizer.encodeForModel(String($0)) }
         guard let shortest = inputs.min(by: { $0.count < $1.count }) else { throw CommandError("\(file) has no lines.") }
-        let benchmark = EmbeddingBenchmark(inputs: inputs)
-        let seconds = try await benchmark.seconds(engine)
-        return [
-            "documents_per_second": .number(Double(inputs.count) / seconds),
-            "tokens_per_second": .number(Double(inputs.reduce(0) { $0 + $1.count }) / seconds),
-            "single_ms": .number(try await EmbeddingBenchmark(inputs: [shortest]).seconds(engine, rounds: 51) * 1e3),
-        ]
+        let tokens = inputs.reduce(0) { $0 + $1.count }
+        let seconds = try await EmbeddingBenchmark(inputs: inputs).seconds(engine, rounds: rounds)
+        let single = try await EmbeddingBenchmark(inputs: [shortest]).seconds(engine, rounds: 51)
+        return Speed(
+            measures: [
+                "documents_per_second": .number(Double(inputs.count) / seconds), "tokens_per_second": .number(Double(tokens) / seconds),
+                "single_ms": .number(single * 1e3),
+            ],
+            gigaproductsPerSecond: Double(tokens) / seconds * Double(engine.productsPerToken) / 1e9)
     }
 
     private func shown(_ result: [String: JSON]) throws -> String {

@@ -2,30 +2,32 @@
 package struct GenerationBenchmark: Sendable {
     package var promptTokens: Int
     package var generatedTokens: Int
+    /// How often each speed is measured; the median counts.
+    package var rounds: Int
 
-    package init(promptTokens: Int, generatedTokens: Int) {
-        (self.promptTokens, self.generatedTokens) = (promptTokens, generatedTokens)
+    package init(promptTokens: Int, generatedTokens: Int, rounds: Int) {
+        (self.promptTokens, self.generatedTokens, self.rounds) = (promptTokens, generatedTokens, rounds)
     }
 
-    /// Tokens per second of a prompt, until the first token of the answer: the median of three.
+    /// Tokens per second of a prompt, until the first token of the answer.
     package func prefill(_ engine: Engine) async throws -> Double {
         var rates: [Double] = []
-        for round in 0..<3 {
+        for round in 0..<rounds {
             let prompt = prompt(promptTokens, engine, salt: round)
             let outcome = await (try engine.generate(GenerationRequest(prompt: prompt, maximumTokens: 1, ignoresEnd: true))).outcome
             try check(outcome)
             rates.append(Double(prompt.count) / outcome.timings.prefill.seconds)
         }
-        return rates.sorted()[1]
+        return rates.sorted()[rates.count / 2]
     }
 
-    /// Tokens per second of `sequences` answers together, after a prompt of 128: the median of three.
+    /// Tokens per second of `sequences` answers together, after a prompt of 128.
     ///
     /// Counted from the first token of the first answer to the last of the last, so what still remains of other prompts then
     /// counts against it.
     package func decode(_ engine: Engine, sequences: Int) async throws -> Double {
         var rates: [Double] = []
-        for _ in 0..<3 {
+        for _ in 0..<rounds {
             let clock = ContinuousClock()
             let running = try (0..<sequences).map { index in
                 let request = GenerationRequest(
@@ -46,7 +48,7 @@ package struct GenerationBenchmark: Sendable {
             }
             if let first, let last { rates.append(Double(tokens) / first.duration(to: last).seconds) }
         }
-        return rates.sorted()[1]
+        return rates.sorted()[rates.count / 2]
     }
 
     /// Tokens that depend on nothing but their number.

@@ -27,6 +27,17 @@ package struct Roof: Sendable {
         let multiplying = measure { _ in _ = swl_multiply_bytes(rounds) }
         gigaproductsPerSecond = products == 0 ? nil : Double(products) * Double(rounds * threads) / multiplying / 1e9
     }
+
+    private init(gigabytesPerSecond: Double, gigaproductsPerSecond: Double?) {
+        (self.gigabytesPerSecond, self.gigaproductsPerSecond) = (gigabytesPerSecond, gigaproductsPerSecond)
+    }
+
+    /// The better of two measurements.
+    package func higher(_ other: Roof) -> Roof {
+        Roof(
+            gigabytesPerSecond: max(gigabytesPerSecond, other.gigabytesPerSecond),
+            gigaproductsPerSecond: gigaproductsPerSecond.map { max($0, other.gigaproductsPerSecond ?? 0) })
+    }
 }
 
 extension Duration {

@@ -15,8 +15,10 @@ extension Engine {
         package var contextLength: Int?
         /// A build of the kernels (`portable`, `avx2` or `avx512`) instead of the fastest, for comparisons.
         package var kernels: String?
-        /// Keeps attention's keys and values as 32-bit floats: twice the memory, for exact comparisons.
-        package var exactCache: Bool
+        package var cacheType: CacheType
+        /// Memory for attention's keys and values, of all sequences together and of prefixes that may come again: given by the
+        /// system as it is first used. `nil` is what the sequences need at the most, or an eighth of the machine's.
+        package var cacheBytes: Int?
         package var packing: Packing
 
         /// Where the weights in the kernels' layout are kept.
@@ -28,21 +30,44 @@ extension Engine {
             case none
         }
 
+        /// How attention's keys and values are stored.
+        package enum CacheType: String, CaseIterable, Sendable {
+            /// Twice the memory, for exact comparisons.
+            case f32
+            case f16
+
+            var kernelType: swl_type {
+                switch self {
+                case .f32: SWL_F32
+                case .f16: SWL_F16
+                }
+            }
+        }
+
         package init(
             threads: Int = ProcessInfo.processInfo.activeProcessorCount, maximumSequences: Int = 16, tokensPerStep: Int = 64,
-            embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, kernels: String? = nil, exactCache: Bool = false,
-            packing: Packing = .file
+            embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, kernels: String? = nil,
+            cacheType: CacheType = .f16, cacheBytes: Int? = nil, packing: Packing = .file
         ) {
             (self.threads, self.maximumSequences, self.tokensPerStep) = (threads, maximumSequences, tokensPerStep)
             (self.embeddingTokensPerStep, self.contextLength) = (embeddingTokensPerStep, contextLength)
-            (self.kernels, self.exactCache, self.packing) = (kernels, exactCache, packing)
+            (self.kernels, self.cacheType, self.cacheBytes, self.packing) = (kernels, cacheType, cacheBytes, packing)
         }
 
         func contextLength(of model: Int) -> Int { max(1, min(model, contextLength ?? model)) }
 
-        var limits: Scheduler.Limits {
-            let sequences = max(1, maximumSequences)
-            return Scheduler.Limits(sequences: sequences, tokensPerStep: max(sequences, tokensPerStep))
+        /// - Parameter contextLength: what a sequence may have at the most; that less fits the cache is checked elsewhere.
+        func limits(_ shape: KeyValueCache.Shape, contextLength: Int) throws(InferenceError) -> Scheduler.Limits {
+            let sequences = max(1, maximumSequences), length = KeyValueCache.blockLength
+            let needed = (contextLength + length - 1) / length * sequences
+            let bytes = cacheBytes ?? Int(clamping: ProcessInfo.processInfo.physicalMemory / 8)
+            let blocks = min(needed, bytes / shape.blockBytes, Int(BlockTables.Block.max) - 1)
+            guard blocks >= 1 else {
+                throw InferenceError(
+                    .invalidRequest,
+                    "The cache has \(bytes) bytes, and the keys and values of \(length) tokens alone take \(shape.blockBytes). Ask for more.")
+            }
+            return Scheduler.Limits(sequences: sequences, tokensPerStep: max(sequences, tokensPerStep), blocks: blocks, blockLength: length)
         }
 
         func makeTeam() throws -> ThreadTeam { try ThreadTeam(threads: max(1, min(threads, 256))) }

@@ -27,18 +27,21 @@ package final class Engine: Sendable {
         switch try file.metadata.requiredString("general.architecture") {
         case "llama":
             // Everything is checked before a pack is made of it.
-            let contextLength = configuration.contextLength(of: try Llama(file, pack: nil).contextLength)
+            let unpacked = try Llama(file, pack: nil)
+            let shape = unpacked.cacheShape(configuration.cacheType.kernelType)
+            let limits = try configuration.limits(shape, contextLength: configuration.contextLength(of: unpacked.contextLength))
+            let contextLength = min(configuration.contextLength(of: unpacked.contextLength), limits.blocks * limits.blockLength)
+            let cache = try KeyValueCache(shape, blockCount: limits.blocks)
             pack = try WeightPack(file, configuration.packing, team: team)
             let model = try Llama(file, pack: pack)
             description = ModelDescription(
                 file, contextLength: contextLength, embeddingLength: model.width, vocabularyCount: model.vocabularyCount, canGenerate: true)
-            let (limits, cacheType) = (configuration.limits, configuration.exactCache ? SWL_F32 : SWL_F16)
             worker = .sequences(
-                try EngineThread { [tokenizer, gauge] in
+                try EngineThread { [path, tokenizer, gauge] in
                     let decoder = LlamaDecoder(
-                        model, Compute(team: team, kernels: kernels), cacheType: cacheType, contextLength: contextLength,
+                        model, Compute(team: team, kernels: kernels), cache: cache, contextLength: contextLength,
                         batchLimit: limits.tokensPerStep, outputLimit: limits.sequences)
-                    return SequenceRunner(decoder, tokenizer: tokenizer, kernels: kernels, limits: limits, load: gauge)
+                    return SequenceRunner(decoder, model: path, tokenizer: tokenizer, kernels: kernels, limits: limits, load: gauge)
                 })
         case "bert":
             let contextLength = configuration.contextLength(of: try Bert(file, pack: nil).contextLength)

@@ -33,6 +33,8 @@ package final class Generation: Sendable {
 
     package struct Outcome: Hashable, Sendable {
         package var promptTokens: Int
+        /// Those at the prompt's beginning whose keys and values were there from an earlier call.
+        package var cachedTokens: Int
         /// All tokens that were made, with the one that ended the answer.
         package var completionTokens: Int
         package var finishReason: FinishReason

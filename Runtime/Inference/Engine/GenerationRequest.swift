@@ -30,13 +30,16 @@ package struct GenerationRequest: Hashable, Sendable {
     package var sampling: Sampling
     /// The answer ends before the first of these texts.
     package var stop: [String]
+    /// Calls of one tenant share the work on what their prompts, and answers, begin with; `nil` shares with nobody.
+    package var tenant: String?
     /// Goes on when the model ends its answer: for measurements that need answers of one length.
     package var ignoresEnd: Bool
 
     package init(
-        prompt: [Token], maximumTokens: Int, sampling: Sampling = Sampling(), stop: [String] = [], ignoresEnd: Bool = false
+        prompt: [Token], maximumTokens: Int, sampling: Sampling = Sampling(), stop: [String] = [], tenant: String? = nil,
+        ignoresEnd: Bool = false
     ) {
         (self.prompt, self.maximumTokens, self.sampling) = (prompt, maximumTokens, sampling)
-        (self.stop, self.ignoresEnd) = (stop, ignoresEnd)
+        (self.stop, self.tenant, self.ignoresEnd) = (stop, tenant, ignoresEnd)
     }
 }

@@ -1,12 +1,13 @@
 /// An answer, token by token.
 final class GenerationWork: SequenceWork {
     private(set) var tokens: [Token]
-    let capacity: Int
+    let root: BlockKey?
     private let request: GenerationRequest
     private let channel: Generation.Channel
     private let tokenizer: any Tokenizer
     private var sampler: Sampler
     private var assembler: TextAssembler
+    private var cachedTokens = 0
     private var completionTokens = 0
     private var tokensSinceEvent = 0
 
@@ -15,20 +16,24 @@ final class GenerationWork: SequenceWork {
     private var began: ContinuousClock.Instant?
     private var firstToken: ContinuousClock.Instant?
 
-    init(_ job: SequenceRunner.GenerationJob, tokenizer: any Tokenizer) {
+    /// - Parameter model: with which tenants' cached prefixes belong together.
+    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer) {
         request = job.request
         channel = job.channel
         requested = job.requested
         self.tokenizer = tokenizer
         tokens = request.prompt
-        capacity = request.prompt.count + request.maximumTokens
+        root = request.tenant.map { BlockKey(tenant: $0, model: model) }
         sampler = Sampler(request.sampling)
         assembler = TextAssembler(stops: request.stop)
     }
 
     var isCancelled: Bool { channel.cancellation.isSet }
 
-    func begin() { began = clock.now }
+    func begin(cachedTokens: Int) {
+        began = clock.now
+        self.cachedTokens = cachedTokens
+    }
 
     func wantsLogits(after index: Int) -> Bool { index == tokens.count - 1 }
 
@@ -77,6 +82,7 @@ final class GenerationWork: SequenceWork {
             decode: firstToken.map { now - $0 } ?? .zero, timeToFirstToken: firstToken.map { $0 - requested })
         channel.finish(
             Generation.Outcome(
-                promptTokens: request.prompt.count, completionTokens: completionTokens, finishReason: reason, timings: timings))
+                promptTokens: request.prompt.count, cachedTokens: cachedTokens, completionTokens: completionTokens, finishReason: reason,
+                timings: timings))
     }
 }

@@ -10,10 +10,10 @@ final class PredictionWork: SequenceWork {
     }
 
     var tokens: [Token] { job.tokens }
-    var capacity: Int { job.tokens.count }
+    var root: BlockKey? { nil }
     var isCancelled: Bool { job.cancellation.isSet }
 
-    func begin() {}
+    func begin(cachedTokens: Int) {}
 
     func wantsLogits(after index: Int) -> Bool { index == job.tokens.count - 1 }
 

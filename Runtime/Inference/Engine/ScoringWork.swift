@@ -16,12 +16,14 @@ final class ScoringWork: SequenceWork {
         targets = Array(job.tokens.dropFirst())
     }
 
-    var capacity: Int { tokens.count }
+    /// All its tokens have to be evaluated.
+    var root: BlockKey? { nil }
     var isCancelled: Bool { job.cancellation.isSet }
 
-    func begin() {}
+    func begin(cachedTokens: Int) {}
 
-    func wantsLogits(after index: Int) -> Bool { true }
+    /// A token may be evaluated again.
+    func wantsLogits(after index: Int) -> Bool { index >= scores.count }
 
     func take(_ logits: UnsafeMutableBufferPointer<Float>, after index: Int) -> SequenceVerdict {
         let score = logits[Int(targets[index])]

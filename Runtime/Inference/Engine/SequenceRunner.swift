@@ -24,10 +24,13 @@ final class SequenceRunner: Runner {
 
     private struct Sequence {
         let work: any SequenceWork
-        var cache: KeyValueCache?
+        var hasBegun = false
+        /// The keys of its full blocks, if it shares any.
+        var keys: BlockKeyChain?
     }
 
     private let decoder: any Decoder
+    private let model: String
     private let tokenizer: any Tokenizer
     private let kernels: swl_kernels
     private let load: LoadGauge
@@ -35,9 +38,12 @@ final class SequenceRunner: Runner {
     private var sequences: [Scheduler.SequenceID: Sequence] = [:]
     private var nextID = 0
 
-    init(_ decoder: any Decoder, tokenizer: any Tokenizer, kernels: swl_kernels, limits: Scheduler.Limits, load: LoadGauge) {
+    /// - Parameter model: what the cache's content depends on beside tokens.
+    init(
+        _ decoder: any Decoder, model: String, tokenizer: any Tokenizer, kernels: swl_kernels, limits: Scheduler.Limits, load: LoadGauge
+    ) {
         precondition(limits.tokensPerStep <= decoder.batchLimit)
-        (self.decoder, self.tokenizer, self.kernels, self.load) = (decoder, tokenizer, kernels, load)
+        (self.decoder, self.model, self.tokenizer, self.kernels, self.load) = (decoder, model, tokenizer, kernels, load)
         scheduler = Scheduler(limits)
     }
 
@@ -46,12 +52,14 @@ final class SequenceRunner: Runner {
     func accept(_ job: Job) {
         let work: any SequenceWork =
             switch job {
-            case .generation(let job): GenerationWork(job, tokenizer: tokenizer)
+            case .generation(let job): GenerationWork(job, model: model, tokenizer: tokenizer)
             case .scoring(let job): ScoringWork(job, kernels: kernels)
             case .prediction(let job): PredictionWork(job, kernels: kernels)
             }
-        sequences[nextID] = Sequence(work: work)
-        scheduler.add(nextID, tokens: work.tokens.count)
+        var keys = work.root.map(BlockKeyChain.init)
+        keys?.extend(to: work.tokens, blockLength: KeyValueCache.blockLength)
+        sequences[nextID] = Sequence(work: work, keys: keys)
+        scheduler.add(nextID, tokens: work.tokens.count, keys: keys?.keys ?? [])
         nextID += 1
     }
 
@@ -62,15 +70,14 @@ final class SequenceRunner: Runner {
         /// Where in the batch scores are wanted, and whose.
         var outputs: [(place: Int, sequence: Scheduler.SequenceID, index: Int)] = []
         for slice in slices {
-            guard let work = sequences[slice.sequence]?.work else { continue }
-            do {
-                let cache = try cache(of: slice.sequence)
-                let first = batch.tokens.count - slice.range.lowerBound
-                batch.append(work.tokens[slice.range], at: slice.range.lowerBound, cache: cache)
-                outputs += slice.range.filter(work.wantsLogits).map { (first + $0, slice.sequence, $0) }
-            } catch {
-                end(slice.sequence, error)
+            guard let sequence = sequences[slice.sequence] else { continue }
+            if !sequence.hasBegun {
+                sequences[slice.sequence]?.hasBegun = true
+                sequence.work.begin(cachedTokens: slice.range.lowerBound)
             }
+            let first = batch.tokens.count - slice.range.lowerBound
+            batch.append(sequence.work.tokens[slice.range], at: slice.range.lowerBound, in: slice.blocks)
+            outputs += slice.range.filter(sequence.work.wantsLogits).map { (first + $0, slice.sequence, $0) }
         }
         report()
         guard !batch.tokens.isEmpty else { return }
@@ -90,21 +97,19 @@ final class SequenceRunner: Runner {
         report()
     }
 
-    private func cache(of id: Scheduler.SequenceID) throws(InferenceError) -> KeyValueCache {
-        if let cache = sequences[id]?.cache { return cache }
-        let work = sequences[id]?.work
-        let cache = try KeyValueCache(decoder.cacheShape, capacity: work?.capacity ?? 0)
-        work?.begin()
-        sequences[id]?.cache = cache
-        return cache
-    }
-
     private func take(_ logits: UnsafeMutableBufferPointer<Float>, of id: Scheduler.SequenceID, after index: Int) {
         switch sequences[id]?.work.take(logits, after: index) {
-        case .addedToken: scheduler.appendToken(to: id)
+        case .addedToken: scheduler.appendToken(to: id, key: keyOfFullBlock(id))
         case .finished: remove(id)
         case .waits, nil: break
         }
+    }
+
+    /// The key of the block that the sequence's last token fills.
+    private func keyOfFullBlock(_ id: Scheduler.SequenceID) -> BlockKey? {
+        guard let work = sequences[id]?.work, work.tokens.count % KeyValueCache.blockLength == 0 else { return nil }
+        sequences[id]?.keys?.extend(to: work.tokens, blockLength: KeyValueCache.blockLength)
+        return sequences[id]?.keys?.keys.last
     }
 
     private func end(_ id: Scheduler.SequenceID, _ error: InferenceError?) {
@@ -112,11 +117,12 @@ final class SequenceRunner: Runner {
         remove(id)
     }
 
-    /// Its cache is freed with it.
     private func remove(_ id: Scheduler.SequenceID) {
         sequences[id] = nil
         scheduler.remove(id)
     }
 
-    private func report() { load.set(running: scheduler.runningCount, waiting: scheduler.waitingCount) }
+    private func report() {
+        load.set(running: scheduler.runningCount, waiting: scheduler.waitingCount, cacheUsage: scheduler.cacheUsage)
+    }
 }

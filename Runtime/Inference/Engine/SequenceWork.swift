@@ -2,12 +2,13 @@
 protocol SequenceWork: AnyObject {
     /// The tokens known so far.
     var tokens: [Token] { get }
-    /// How many tokens it will have evaluated at most.
-    var capacity: Int { get }
+    /// Whose tokens they are: sequences with equal roots share the keys and values of equal beginnings. `nil`: with nobody.
+    var root: BlockKey? { get }
     var isCancelled: Bool { get }
 
     /// Called when its first tokens are about to be evaluated.
-    func begin()
+    /// - Parameter cachedTokens: how many before them need not be.
+    func begin(cachedTokens: Int)
     /// Whether it wants the scores of what comes after the token at `index`.
     func wantsLogits(after index: Int) -> Bool
     /// - Parameter logits: one score for each token of the vocabulary; may be overwritten.

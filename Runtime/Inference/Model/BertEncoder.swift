@@ -88,10 +88,11 @@ final class BertEncoder {
                 compute.kernels.store_key(SWL_F32, key.row(token) + offset, model.dimension, position, keys)
             }
             var attention = swl_attention(
-                type: SWL_F32, dimension: model.dimension, keys: keys, values: value.row(start) + offset, value_stride: model.width * 4,
-                queries: query.row(start) + offset, out: attended.row(start) + offset, tokens: span.count, heads: 1,
-                token_stride: model.width, length: span.count, step: 0, scale: 1 / Float(model.dimension).squareRoot(),
-                scratch: scratch.row(thread))
+                type: SWL_F32, dimension: model.dimension, blocks: nil, keys: keys,
+                key_block_stride: Int(SWL_BLOCK) * model.dimension * 4, values: value.row(start) + offset,
+                value_block_stride: Int(SWL_BLOCK) * model.width * 4, value_stride: model.width * 4, queries: query.row(start) + offset,
+                out: attended.row(start) + offset, tokens: span.count, heads: 1, token_stride: model.width, length: span.count, step: 0,
+                scale: 1 / Float(model.dimension).squareRoot(), scratch: scratch.row(thread))
             compute.kernels.attention(&attention)
         }
     }

@@ -29,6 +29,10 @@ struct Llama: Sendable {
 
     var vocabularyCount: Int { embedding.rows }
 
+    func cacheShape(_ type: swl_type) -> KeyValueCache.Shape {
+        KeyValueCache.Shape(layers: layers.count, heads: keyValueHeads, dimension: dimension, type: type)
+    }
+
     init(_ file: GGUFFile, pack: WeightPack?) throws {
         let metadata = ModelMetadata(file: file, architecture: "llama")
         contextLength = try metadata.count("context_length")

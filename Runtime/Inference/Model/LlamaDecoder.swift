@@ -7,7 +7,7 @@ import Kernels
 final class LlamaDecoder: Decoder {
     private let model: Llama
     private let compute: Compute
-    let cacheShape: KeyValueCache.Shape
+    private let cache: KeyValueCache
     let batchLimit: Int
     let outputLimit: Int
 
@@ -17,10 +17,10 @@ final class LlamaDecoder: Decoder {
     /// Neighbouring tokens of a run that one task attends to, for one key-value head.
     private static let tokensPerTask = 8
 
-    init(_ model: Llama, _ compute: Compute, cacheType: swl_type, contextLength: Int, batchLimit: Int, outputLimit: Int) {
-        (self.model, self.compute, self.batchLimit, self.outputLimit) = (model, compute, batchLimit, outputLimit)
-        cacheShape = KeyValueCache.Shape(
-            layers: model.layers.count, heads: model.keyValueHeads, dimension: model.dimension, type: cacheType)
+    /// - Parameter cache: of the model's ``Llama/cacheShape(_:)``.
+    init(_ model: Llama, _ compute: Compute, cache: KeyValueCache, contextLength: Int, batchLimit: Int, outputLimit: Int) {
+        (self.model, self.compute, self.cache) = (model, compute, cache)
+        (self.batchLimit, self.outputLimit) = (batchLimit, outputLimit)
         func rows(of width: Int) -> Activations { Activations(rows: batchLimit, width: width) }
         x = rows(of: model.width)
         normalized = rows(of: model.width)
@@ -40,8 +40,13 @@ final class LlamaDecoder: Decoder {
     func evaluate(_ batch: Batch) {
         let count = batch.tokens.count
         precondition(count <= batchLimit)
-        // For each token, where its keys and values go.
-        let places = batch.runs.flatMap { run in run.range.map { (cache: run.cache, position: run.position + $0 - run.range.lowerBound) } }
+        // For each token, its position in its sequence, and the block for its keys and values.
+        let places = batch.runs.flatMap { run in
+            run.range.map { token in
+                let position = run.position + token - run.range.lowerBound
+                return (position: position, block: Int(run.blocks[position / KeyValueCache.blockLength]))
+            }
+        }
         compute.lookUp(batch.tokens, in: model.embedding, into: x)
         compute.team.run(count) { token, _ in
             swl_rotary_angles(
@@ -61,7 +66,7 @@ final class LlamaDecoder: Decoder {
                 if index > 0 { compute.kernels.add(x.row(token), projected.row(token), model.width) }
                 normalize(token, layer.attentionNorm)
             }
-            compute.team.run(count) { token, _ in remember(token, in: places[token].cache, at: places[token].position, layer: index) }
+            compute.team.run(count) { token, _ in remember(token, at: places[token].position, in: places[token].block, layer: index) }
             compute.team.run(parts.count * model.keyValueHeads) { task, thread in
                 let (part, head) = task.quotientAndRemainder(dividingBy: model.keyValueHeads)
                 attend(parts[part].tokens, of: parts[part].run, head: head, layer: index, thread: thread)
@@ -83,16 +88,17 @@ final class LlamaDecoder: Decoder {
     }
 
     /// Turns the token's query and key to its position, and stores key and value.
-    private func remember(_ token: Int, in cache: KeyValueCache, at position: Int, layer: Int) {
+    private func remember(_ token: Int, at position: Int, in block: Int, layer: Int) {
         let (angles, pairs) = (angles.row(token), model.rotaryFrequencies.count)
         swl_rotate(query.row(token), model.heads, model.dimension, angles, pairs)
         swl_rotate(key.row(token), model.keyValueHeads, model.dimension, angles, pairs)
         for head in 0..<model.keyValueHeads {
-            let offset = head * model.dimension
+            let (offset, start, place) = (head * model.dimension, block * cache.shape.blockBytes, position % KeyValueCache.blockLength)
             compute.kernels.store_key(
-                cacheShape.type, key.row(token) + offset, model.dimension, position, cache.keys(layer: layer, head: head))
+                cache.shape.type, key.row(token) + offset, model.dimension, place, cache.keys(layer: layer, head: head) + start)
             compute.kernels.store(
-                cacheShape.type, value.row(token) + offset, model.dimension, cache.values(layer: layer, head: head) + position * cache.stride)
+                cache.shape.type, value.row(token) + offset, model.dimension,
+                cache.values(layer: layer, head: head) + start + place * cache.shape.rowBytes)
         }
     }
 
@@ -100,13 +106,16 @@ final class LlamaDecoder: Decoder {
     private func attend(_ tokens: Range<Int>, of run: Batch.Run, head: Int, layer: Int, thread: Int) {
         let group = model.heads / model.keyValueHeads
         let offset = head * group * model.dimension
-        var attention = swl_attention(
-            type: cacheShape.type, dimension: model.dimension, keys: run.cache.keys(layer: layer, head: head),
-            values: run.cache.values(layer: layer, head: head), value_stride: run.cache.stride,
-            queries: query.row(tokens.lowerBound) + offset, out: attended.row(tokens.lowerBound) + offset, tokens: tokens.count, heads: group,
-            token_stride: query.width, length: run.position + tokens.lowerBound - run.range.lowerBound + 1, step: 1,
-            scale: 1 / Float(model.dimension).squareRoot(), scratch: scratch.row(thread))
-        compute.kernels.attention(&attention)
+        run.blocks.withUnsafeBufferPointer { blocks in
+            var attention = swl_attention(
+                type: cache.shape.type, dimension: model.dimension, blocks: blocks.baseAddress, keys: cache.keys(layer: layer, head: head),
+                key_block_stride: cache.shape.blockBytes, values: cache.values(layer: layer, head: head),
+                value_block_stride: cache.shape.blockBytes, value_stride: cache.shape.rowBytes,
+                queries: query.row(tokens.lowerBound) + offset, out: attended.row(tokens.lowerBound) + offset, tokens: tokens.count,
+                heads: group, token_stride: query.width, length: run.position + tokens.lowerBound - run.range.lowerBound + 1, step: 1,
+                scale: 1 / Float(model.dimension).squareRoot(), scratch: scratch.row(thread))
+            compute.kernels.attention(&attention)
+        }
     }
 
     func logits(of places: ArraySlice<Int>) -> Activations {

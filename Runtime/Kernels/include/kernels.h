@@ -29,17 +29,25 @@ typedef struct {
 /// Queries that take room in an attention's scratch memory.
 enum { SWL_QUERIES = 8 };
 
+/// The positions whose keys and values lie together.
+enum { SWL_BLOCK = 16 };
+
 /// Queries of neighbouring tokens and heads that look at the same keys and values.
 typedef struct {
     /// Of keys and values: SWL_F32 or SWL_F16.
     swl_type type;
     /// Elements of a query, a key and a value.
     size_t dimension;
-    /// [positions / 16][dimension][16]: the keys of 16 positions stand side by side; there is room for whole sixteens.
+    /// The places, in a larger memory, of the blocks of SWL_BLOCK positions that the queries look at, in order; null where
+    /// block i is at place i.
+    const uint32_t *_Nullable blocks;
+    /// The keys of place 0, [dimension][SWL_BLOCK]: they stand side by side; those of the next place are
+    /// `key_block_stride` bytes on. Blocks are whole, whatever is in the positions that no query sees.
     const void *keys;
-    /// A row of `dimension` elements for each position, `value_stride` bytes apart.
+    size_t key_block_stride;
+    /// The values of place 0: a row of `dimension` elements for each position, `value_stride` bytes apart.
     const void *values;
-    size_t value_stride;
+    size_t value_block_stride, value_stride;
     /// [tokens][heads][dimension], tokens `token_stride` floats apart.
     const float *queries;
     float *out;
@@ -75,7 +83,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     void (*packed_matmul)(swl_type type, const void *weights, size_t rows, size_t columns, size_t first_panel, size_t end_panel,
                           const void *tiles, size_t count, float *out, size_t out_stride);
 
-    /// Puts a position's key, `dimension` floats, among keys of type SWL_F32 or SWL_F16: see swl_attention.
+    /// Puts a position's key, `dimension` floats, among keys of type SWL_F32 or SWL_F16 whose blocks follow one another.
     void (*store_key)(swl_type type, const float *key, size_t dimension, size_t position, void *keys);
 
     /// softmax(query · keysᵀ · scale) · values for each query. The same bits for a query whatever others there are.

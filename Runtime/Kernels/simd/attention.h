@@ -24,28 +24,34 @@ static float softmax(float *x, size_t count) {
 /// Queries that pass over the keys and values together.
 enum { QUERIES = SWL_SUMS < SWL_QUERIES ? 4 : SWL_QUERIES };
 
-/// scores[q * stride + position] for `panels` panels of 16 positions; queries[i * QUERIES + q] are scaled. Both counts are
-/// constants wherever this is used.
-INLINE void score_panels(swl_type type, size_t count, size_t panels, const float *queries, const uint8_t *keys, size_t dimension,
+INLINE size_t place(const swl_attention *a, size_t block) { return a->blocks ? a->blocks[block] : block; }
+
+/// scores[q * stride + position] for `panels` blocks of 16 positions, from `block`; queries[i * QUERIES + q] are scaled. Both
+/// counts are constants wherever this is used.
+INLINE void score_panels(swl_type type, size_t count, size_t panels, const float *queries, const swl_attention *a, size_t block,
                          float *scores, size_t stride) {
+    const uint8_t *keys[4];
+    UNROLL for (size_t p = 0; p < panels; p++) keys[p] = (const uint8_t *)a->keys + place(a, block + p) * a->key_block_stride;
     floats sums[SWL_SUMS];
     UNROLL for (size_t i = 0; i < count * panels; i++) sums[i] = 0;
-    for (size_t i = 0; i < dimension; i++) {
+    for (size_t i = 0; i < a->dimension; i++) {
         UNROLL for (size_t p = 0; p < panels; p++) {
-            floats key = load16(type, keys, (p * dimension + i) * LANES);
+            floats key = load16(type, keys[p], i * LANES);
             UNROLL for (size_t q = 0; q < count; q++) sums[q * panels + p] = fma16((floats)queries[i * QUERIES + q], key, sums[q * panels + p]);
         }
     }
     UNROLL for (size_t i = 0; i < count * panels; i++) put(scores + i / panels * stride + i % panels * LANES, sums[i]);
 }
 
-INLINE void score(swl_type type, size_t count, const float *queries, const uint8_t *keys, size_t dimension, float *scores, size_t stride) {
-    const size_t at_once = SWL_SUMS / count < 4 ? SWL_SUMS / count : 4, panel = LANES * dimension * (type == SWL_F16 ? 2 : 4);
-    size_t position = 0;
-    for (; position + at_once * LANES <= stride; position += at_once * LANES)
-        score_panels(type, count, at_once, queries, keys + position / LANES * panel, dimension, scores + position, stride);
-    for (; position < stride; position += LANES)
-        score_panels(type, count, 1, queries, keys + position / LANES * panel, dimension, scores + position, stride);
+INLINE void score(swl_type type, size_t count, const float *queries, const swl_attention *a, float *scores, size_t stride) {
+    const size_t at_once = SWL_SUMS / count < 4 ? SWL_SUMS / count : 4, blocks = stride / SWL_BLOCK;
+    size_t block = 0;
+    for (; block + at_once <= blocks; block += at_once) score_panels(type, count, at_once, queries, a, block, scores + block * SWL_BLOCK, stride);
+    for (; block < blocks; block++) score_panels(type, count, 1, queries, a, block, scores + block * SWL_BLOCK, stride);
+}
+
+INLINE const uint8_t *block_values(const swl_attention *a, size_t block) {
+    return (const uint8_t *)a->values + place(a, block) * a->value_block_stride;
 }
 
 /// `width` vectors, from `column`, of the sum of values weighted by scores, for `count` queries, both constants, of which
@@ -53,13 +59,15 @@ INLINE void score(swl_type type, size_t count, const float *queries, const uint8
 INLINE void weighted_sum(swl_type type, size_t count, size_t width, const swl_attention *a, size_t length, size_t column,
                          const float *scores, size_t stride, float *const *out, size_t used) {
     floats sums[SWL_SUMS];
-    const uint8_t *values = a->values;
     UNROLL for (size_t i = 0; i < count * width; i++) sums[i] = 0;
-    for (size_t p = 0; p < length; p++, values += a->value_stride) {
-        UNROLL for (size_t w = 0; w < width; w++) {
-            floats value = load16(type, values, column + w * LANES);
-            UNROLL for (size_t q = 0; q < count; q++)
-                sums[q * width + w] = fma16((floats)scores[q * stride + p], value, sums[q * width + w]);
+    for (size_t p = 0; p < length;) {
+        const uint8_t *values = block_values(a, p / SWL_BLOCK);
+        for (size_t end = p + SWL_BLOCK < length ? p + SWL_BLOCK : length; p < end; p++, values += a->value_stride) {
+            UNROLL for (size_t w = 0; w < width; w++) {
+                floats value = load16(type, values, column + w * LANES);
+                UNROLL for (size_t q = 0; q < count; q++)
+                    sums[q * width + w] = fma16((floats)scores[q * stride + p], value, sums[q * width + w]);
+            }
         }
     }
     UNROLL for (size_t q = 0; q < count; q++)
@@ -78,7 +86,7 @@ INLINE void weighted_sums(swl_type type, size_t count, const swl_attention *a, s
     for (size_t q = 0; q < used; q++) {
         floats sum = 0;
         for (size_t p = 0; p < length; p++) {
-            const uint8_t *value = (const uint8_t *)a->values + p * a->value_stride;
+            const uint8_t *value = block_values(a, p / SWL_BLOCK) + p % SWL_BLOCK * a->value_stride;
             sum = fma16((floats)scores[q * stride + p], load16_part(type, value, column, a->dimension - column), sum);
         }
         put_part(out[q] + column, sum, a->dimension - column);
@@ -98,7 +106,7 @@ INLINE void attend(swl_type type, size_t count, const swl_attention *a, size_t f
         longest = lengths[q];
     }
     size_t stride = (longest + LANES - 1) / LANES * LANES;
-    score(type, count, queries, a->keys, dimension, scores, stride);
+    score(type, count, queries, a, scores, stride);
     for (size_t q = 0; q < used; q++) {
         softmax(scores + q * stride, lengths[q]);
         // What a query does not see, those after it may.

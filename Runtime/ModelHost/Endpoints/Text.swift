@@ -39,7 +39,7 @@ extension Host {
         do {
             let request = GenerationRequest(
                 prompt: try prompt(), maximumTokens: options.maximumTokens ?? engine.description.contextLength,
-                sampling: options.sampling, stop: options.stop, ignoresEnd: options.ignoresEnd)
+                sampling: options.sampling, stop: options.stop, tenant: call.token.tenant, ignoresEnd: options.ignoresEnd)
             generation = try engine.generate(request)
         } catch let error as InferenceError {
             throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
@@ -58,7 +58,7 @@ extension Host {
             if let time = outcome.timings.timeToFirstToken { meter.metrics.count(timeToFirstToken: time) }
             return UsageRow(
                 invocation: call.token.invocation, call: call.id, model: alias, kind: kind.usageKind,
-                promptTokens: outcome.promptTokens, completionTokens: outcome.completionTokens,
+                promptTokens: outcome.promptTokens, cachedTokens: outcome.cachedTokens, completionTokens: outcome.completionTokens,
                 finishReason: outcome.finishReason.name, started: call.begun)
         }
     }

@@ -2,19 +2,23 @@ import Inference
 
 /// How long a call took, under llama-server's names and as it counts: all tokens over the time since the first.
 struct Timings: Encodable {
+    let cachedCount: Int
+    /// Without those that were cached.
     let promptCount: Int
     let promptMilliseconds: Double
     let predictedCount: Int
     let predictedMilliseconds: Double
 
     init(_ outcome: Generation.Outcome) {
-        promptCount = outcome.promptTokens
+        cachedCount = outcome.cachedTokens
+        promptCount = outcome.promptTokens - outcome.cachedTokens
         promptMilliseconds = outcome.timings.prefill / .milliseconds(1)
         predictedCount = outcome.completionTokens
         predictedMilliseconds = outcome.timings.decode / .milliseconds(1)
     }
 
     private enum CodingKeys: String, CodingKey {
+        case cachedCount = "cache_n"
         case promptCount = "prompt_n"
         case promptMilliseconds = "prompt_ms"
         case promptPerSecond = "prompt_per_second"
@@ -25,6 +29,7 @@ struct Timings: Encodable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(cachedCount, forKey: .cachedCount)
         try container.encode(promptCount, forKey: .promptCount)
         try container.encode(promptMilliseconds, forKey: .promptMilliseconds)
         try container.encode(Timings.rate(promptCount, promptMilliseconds), forKey: .promptPerSecond)

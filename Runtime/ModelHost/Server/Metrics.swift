@@ -6,6 +6,7 @@ import Synchronization
 final class Metrics: Sendable {
     private struct Counts {
         var promptTokens = 0
+        var cachedTokens = 0
         var completionTokens = 0
         var finished: [String: Int] = [:]
         var firstTokens = 0
@@ -17,6 +18,7 @@ final class Metrics: Sendable {
     func count(_ row: UsageRow) {
         counts.withLock {
             $0.promptTokens += row.promptTokens
+            $0.cachedTokens += row.cachedTokens
             $0.completionTokens += row.completionTokens
             $0.finished[row.finishReason ?? "stop", default: 0] += 1
         }
@@ -40,6 +42,9 @@ final class Metrics: Sendable {
         }
         metric("num_requests_running", "gauge", [("num_requests_running", "", load.running)])
         metric("num_requests_waiting", "gauge", [("num_requests_waiting", "", load.waiting)])
+        metric("kv_cache_usage_perc", "gauge", [("kv_cache_usage_perc", "", load.cacheUsage)])
+        metric("prefix_cache_queries_total", "counter", [("prefix_cache_queries_total", "", counts.promptTokens)])
+        metric("prefix_cache_hits_total", "counter", [("prefix_cache_hits_total", "", counts.cachedTokens)])
         metric("prompt_tokens_total", "counter", [("prompt_tokens_total", "", counts.promptTokens)])
         metric("generation_tokens_total", "counter", [("generation_tokens_total", "", counts.completionTokens)])
         metric(
