@@ -6,7 +6,7 @@ struct Swiftlet: AsyncParsableCommand {
         commandName: "swiftlet",
         abstract: "A serverless function runtime for language-model endpoints.",
         subcommands: [
-            Serve.self, NewFunction.self, Functions.self, Models.self, Keys.self, Usage.self, NginxConfig.self, Tokenize.self, Score.self,
+            Serve.self, NewFunction.self, Functions.self, Models.self, Keys.self, Usage.self, NginxConfig.self, Tokenize.self, Detokenize.self, Score.self,
             Bench.self,
         ])
 }

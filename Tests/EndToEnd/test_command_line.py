@@ -10,7 +10,7 @@ import pytest
 
 from swiftlet import command, eventually, fails
 
-COMMANDS = ["serve", "new", "functions", "models", "keys", "usage", "nginx-config", "tokenize", "score"]
+COMMANDS = ["serve", "new", "functions", "models", "keys", "usage", "nginx-config", "tokenize", "detokenize", "score"]
 
 
 # Help and mistakes
