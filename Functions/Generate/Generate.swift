@@ -9,6 +9,10 @@ import GenerateGrounding
             struct Named: Decodable { var model: String }
             let model = try request.json(Named.self).model
             try await context.models[model].relay(request.path, request.body, to: response)
+        case "POST /tokenize", "POST /detokenize":
+            struct Named: Decodable { var model: String? }
+            let model = try request.json(Named.self).model ?? "chat"
+            try await context.models[model].relay(request.path, request.body, to: response)
         default:
             try await generate(GenerateRequest(request.json(JSON.self)), response, context)
         }

@@ -10,7 +10,7 @@ import pytest
 
 from swiftlet import command, eventually, fails
 
-COMMANDS = ["serve", "new", "functions", "models", "keys", "usage", "nginx-config", "tokenize", "template", "score"]
+COMMANDS = ["serve", "new", "functions", "models", "keys", "usage", "nginx-config", "tokenize", "detokenize", "template", "score"]
 
 
 # Help and mistakes

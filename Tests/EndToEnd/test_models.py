@@ -35,6 +35,35 @@ def test_tokenize_without_special_tokens(system):
     assert system.report("tokenize", "embed", "--text", "Hello", "--no-special") == {"tokens": [7592]}
 
 
+def test_detokenize(system):
+    assert system.report("detokenize", "chat", "--tokens", "1334,1119,500,617,16") == {"text": "Shipping takes 3 days."}
+    assert system.report("detokenize", "embed", "--tokens", "101,7592,102", "--no-special") == {"text": "hello"}
+    assert "no token 99999" in fails("detokenize", "chat", "--tokens", "5,99999", "--state", system.state)
+
+
+def test_tokens_over_http(system):
+    """The shapes of llama-server."""
+    tokens = [1334, 1119, 500, 617, 16]
+    assert system.post("/tokenize", {"content": "Shipping takes 3 days."}).json == {"tokens": tokens}
+    assert system.post("/detokenize", {"tokens": tokens}).json == {"content": "Shipping takes 3 days."}
+    pieces = system.post("/tokenize", {"content": "ö<|im_end|>", "with_pieces": True, "parse_special": True}).json["tokens"]
+    assert pieces[-1] == {"id": 2, "piece": "<|im_end|>"}
+    assert b"".join(p if isinstance(p, bytes) else bytes(p) if isinstance(p, list) else p.encode() for p in (t["piece"] for t in pieces[:-1])) == "ö".encode()
+    assert 2 not in system.post("/tokenize", {"content": "<|im_end|>"}).json["tokens"]
+    assert system.post("/detokenize", {"tokens": [99999]}).error["param"] == "tokens"
+    assert system.post("/tokenize", {"text": "x"}).error["param"] == "content"
+
+
+def test_quantize(system, tmp_path):
+    out = str(tmp_path / "smaller.gguf")
+    assert system.command("models", "quantize", "chat", out, "--type", "q4_0").stdout.strip() == out
+    assert "--force replaces it" in fails("models", "quantize", "chat", out, "--type", "q6_k", "--state", system.state)
+    assert "q4_k_m" in fails("models", "quantize", "chat", out, "--type", "q3_k", "--force", "--state", system.state)
+    assert len(system.report("score", out, "--text", "Once upon a time")["logprobs"]) == len(system.report("score", "chat", "--text", "Once upon a time")["logprobs"])
+    assert system.command("models", "quantize", "chat", out, "--type", "q8_0", "--force").stdout.strip() == out
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".pack")] == ["smaller.gguf"]
+
+
 def test_score(system):
     """Log probabilities from transformers, on the same Q8_0 weights in F32."""
     text = "Once upon a time there was a happy dog named Tom. Tom lived near the river. One day the ball was lost."

@@ -8,6 +8,8 @@ package struct GGUFFile: Sendable {
     package let metadata: GGUFMetadata
     /// In the file's order.
     package let tensors: [GGUFTensor]
+    /// The metadata in the file's order: each key with its value as the file has it, type and all.
+    private let pairs: [(key: String, value: Range<Int>)]
     let mapping: MappedFile
     /// Where the tensors' data begins.
     let dataStart: Int
@@ -50,19 +52,23 @@ package struct GGUFFile: Sendable {
         let pairCount = try cursor.count(ofAtLeast: 13, "the number of metadata pairs")
 
         var values: [String: GGUFValue] = [:]
+        var pairs: [(key: String, value: Range<Int>)] = []
         for _ in 0..<pairCount {
             let key = try cursor.name("a metadata key")
+            let start = cursor.offset
             let number = try cursor.integer(UInt32.self, "the type of \(key.quotedForMessage)")
             let isReference = dataStart != nil && number & GGUFFile.referenceMark != 0
             guard let kind = GGUFValue.Kind(rawValue: isReference ? number & ~GGUFFile.referenceMark : number) else {
                 throw cursor.failure("the metadata key \(key.quotedForMessage) has the unknown type \(number)")
             }
             let value = isReference ? GGUFValue.array(try GGUFArray(&cursor, key, in: file)) : try GGUFValue(kind, &cursor, key)
+            pairs.append((key, start..<cursor.offset))
             guard values.updateValue(value, forKey: key) == nil else {
                 throw cursor.failure("the metadata key \(key.quotedForMessage) is there twice")
             }
         }
         metadata = GGUFMetadata(path: file.path, values: values)
+        self.pairs = pairs
 
         let headers = try (0..<tensorCount).map { _ in try TensorHeader(&cursor) }
         let alignment = try GGUFFile.alignment(metadata, cursor)
@@ -88,6 +94,9 @@ package struct GGUFFile: Sendable {
     package func tensorIfPresent(_ name: String) -> GGUFTensor? {
         indices[name].map { tensors[$0] }
     }
+
+    /// The metadata in the file's order, to be copied as it is.
+    var encodedPairs: [(key: String, value: [UInt8])] { pairs.map { ($0.key, Array(mapping.bytes[$0.value])) } }
 
     /// Of the whole file, in bytes.
     package var size: Int { mapping.bytes.count }

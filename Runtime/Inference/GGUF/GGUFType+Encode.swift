@@ -1,5 +1,7 @@
+import Kernels
+
 extension GGUFType {
-    /// Appends a row of floats in this type: F32, F16, Q8_0 or Q4_0, rounded as ggml's reference code does.
+    /// Appends a row of floats in this type: F32, F16, Q8_0, Q4_0, Q4_K, Q5_K or Q6_K, rounded as ggml's reference code does.
     ///
     /// Source: `quantize_row_q8_0_ref` and `quantize_row_q4_0_ref` in
     /// https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c
@@ -19,6 +21,12 @@ extension GGUFType {
             return isFinite
         case .q8_0: return encodeBlocks(row, into: &bytes, GGUFType.appendQ8)
         case .q4_0: return encodeBlocks(row, into: &bytes, GGUFType.appendQ4)
+        case .q4_K, .q5_K, .q6_K:
+            guard let type = swl_type(self), let count = rowBytes(row.count) else { return false }
+            var encoded = [UInt8](repeating: 0, count: count)
+            guard encoded.withUnsafeMutableBytes({ out in out.baseAddress.map { swl_encode_row(type, row, row.count, $0) } }) == true else { return false }
+            bytes += encoded
+            return true
         default: preconditionFailure("\(name) is not a type that models are imported to")
         }
     }

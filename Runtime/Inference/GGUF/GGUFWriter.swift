@@ -9,6 +9,8 @@ struct GGUFWriter {
         case string(String)
         case strings([[UInt8]])
         case int32s([Int32])
+        /// The type and the value as another file has them.
+        case encoded([UInt8])
     }
 
     /// A tensor to be written.
@@ -16,10 +18,24 @@ struct GGUFWriter {
         let name: String
         /// GGUF's order: the first is the length of a row.
         let shape: [Int]
-        /// A type that ``GGUFType/encode(_:into:)`` knows.
         let type: GGUFType
-        /// Fills the buffer with a row's elements.
-        let readRow: (_ row: Int, _ into: inout [Float]) throws -> Void
+        let contents: Contents
+
+        enum Contents {
+            /// Rows to be encoded in a type that ``GGUFType/encode(_:into:)`` knows; the function fills its buffer with a row's
+            /// elements, on any thread.
+            case floats((_ row: Int, _ into: inout [Float]) -> Void)
+            /// Another file's tensor of this type, as it is.
+            case copy(GGUFTensor)
+        }
+
+        init(name: String, shape: [Int], type: GGUFType, readRow: @escaping (_ row: Int, _ into: inout [Float]) -> Void) {
+            (self.name, self.shape, self.type, contents) = (name, shape, type, .floats(readRow))
+        }
+
+        init(copying tensor: GGUFTensor) {
+            (name, shape, type, contents) = (tensor.name, tensor.shape, tensor.type, .copy(tensor))
+        }
 
         var rowCount: Int { shape.dropFirst().reduce(1, *) }
         /// Rows are whole blocks: the importer chooses the type so.
@@ -33,40 +49,56 @@ struct GGUFWriter {
 
     mutating func set(_ key: String, _ value: Value) { pairs.append((key, value)) }
 
-    /// - Parameter progress: is told the share that is written, 0 to 1.
+    /// - Parameters:
+    ///   - team: the threads that encode rows.
+    ///   - progress: is told the share that is written, 0 to 1.
     /// - Throws: ``InferenceError``; `path` is then as it was before.
-    func write(to path: String, progress: (Double) -> Void) throws {
+    func write(to path: String, team: ThreadTeam, progress: (Double) -> Void) throws {
         let file = try InferenceError.wrapping { () throws(FileError) in try AtomicFile(path: path) }
-        func flush(_ bytes: inout [UInt8]) throws {
-            try InferenceError.wrapping { () throws(FileError) in try file.write(bytes) }
-            bytes.removeAll(keepingCapacity: true)
-        }
-        var bytes = header()
-        GGUFWriter.pad(&bytes)
-        try flush(&bytes)
-        let total = Double(tensors.reduce(0) { $0 + $1.byteCount })
+        func append(_ bytes: [UInt8]) throws { try InferenceError.wrapping { () throws(FileError) in try file.write(bytes) } }
+        var head = header()
+        GGUFWriter.pad(&head)
+        try append(head)
+        let total = Double(max(1, tensors.reduce(0) { $0 + $1.byteCount }))
         var written = 0
         for tensor in tensors {
-            var row = [Float](repeating: 0, count: tensor.shape[0])
-            for index in 0..<tensor.rowCount {
-                try tensor.readRow(index, &row)
-                guard tensor.type.encode(row, into: &bytes) else {
-                    throw InferenceError(
-                        .invalidFile, "The tensor \(tensor.name) holds a number that is not finite or too large for \(tensor.type.name).")
+            let rowBytes = tensor.byteCount / tensor.rowCount
+            let step = max(team.threads, GGUFWriter.chunk / rowBytes)
+            for first in stride(from: 0, to: tensor.rowCount, by: step) {
+                let rows = first..<min(first + step, tensor.rowCount)
+                switch tensor.contents {
+                case .copy(let source): try append(Array(source.bytes[rows.lowerBound * rowBytes..<rows.upperBound * rowBytes]))
+                case .floats(let readRow): try append(GGUFWriter.encode(tensor, rows, team, readRow))
                 }
-                if bytes.count >= GGUFWriter.chunk {
-                    written += bytes.count
-                    try flush(&bytes)
-                    progress(Double(written) / total)
-                }
+                written += rows.count * rowBytes
+                progress(Double(written) / total)
             }
-            written += bytes.count
-            try flush(&bytes)
-            bytes += [UInt8](repeating: 0, count: -tensor.byteCount & (GGUFWriter.alignment - 1))
-            try flush(&bytes)
+            try append([UInt8](repeating: 0, count: -tensor.byteCount & (GGUFWriter.alignment - 1)))
         }
         try InferenceError.wrapping { () throws(FileError) in try file.commit() }
         progress(1)
+    }
+
+    private static func encode(
+        _ tensor: Tensor, _ rows: Range<Int>, _ team: ThreadTeam, _ readRow: (Int, inout [Float]) -> Void
+    ) throws -> [UInt8] {
+        var encoded = [[UInt8]?](repeating: nil, count: rows.count)
+        encoded.withUnsafeMutableBufferPointer { encoded in
+            let places = encoded  // each task has its own
+            team.run(rows.count) { task, _ in
+                var row = [Float](repeating: 0, count: tensor.shape[0])
+                readRow(rows.lowerBound + task, &row)
+                var bytes: [UInt8] = []
+                if tensor.type.encode(row, into: &bytes) { places[task] = bytes }
+            }
+        }
+        return try encoded.flatMap { bytes in
+            guard let bytes else {
+                throw InferenceError(
+                    .invalidFile, "The tensor \(tensor.name) holds a number that is not finite or too large for \(tensor.type.name).")
+            }
+            return bytes
+        }
     }
 
     private func header() -> [UInt8] {
@@ -131,6 +163,7 @@ extension [UInt8] {
             kind(.int32)
             append(UInt64(numbers.count))
             for number in numbers { append(number) }
+        case .encoded(let bytes): append(contentsOf: bytes)
         }
     }
 }

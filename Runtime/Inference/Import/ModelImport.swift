@@ -55,7 +55,7 @@ package struct ModelImport {
     /// - Parameter progress: is told the share that is written, 0 to 1.
     /// - Throws: ``InferenceError``; a file that was at `path` is then still there.
     package func write(to path: String, progress: (Double) -> Void = { _ in }) throws {
-        try writer.write(to: path, progress: progress)
+        try writer.write(to: path, team: Engine.Configuration().makeTeam(), progress: progress)
     }
 }
 

@@ -26,7 +26,7 @@ final class Compute {
     /// Rows of `table` for the tokens, which the caller has checked against its length.
     func lookUp(_ tokens: [Token], in table: Matrix, into out: Activations) {
         team.run(tokens.count) { task, _ in
-            kernels.dequantize(table.type, table.row(Int(tokens[task])), table.columns, out.row(task))
+            table.read(row: Int(tokens[task]), into: out.row(task), kernels)
         }
     }
 
@@ -67,7 +67,7 @@ final class Compute {
         let end = min(first + job.step, job.length)
         if let packed = matrix.packed, let tiles = job.tiles {
             kernels.packed_matmul(matrix.type, packed, matrix.rows, matrix.columns, first, end, tiles.start, count, out.start, out.width)
-        } else if matrix.isInSupers {
+        } else if !matrix.hasPlainProducts {
             // Without a pack, which only comparisons ask for, rows become floats first.
             for row in first..<end {
                 let floats = matrix.floats(row: row)

@@ -1,9 +1,12 @@
 import Kernels
 
-/// A weight matrix: `rows` rows of `columns` elements, of one of the types the kernels read, as the file stores them and,
-/// where there is a pack, in the kernels' layout, too.
+/// A weight matrix: `rows` rows of `columns` elements, as the file stores them and, where there is a pack, in the kernels'
+/// layout, too. Rows of a type that the kernels do not compute with are converted for the pack.
 struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory that `tensor` and `pack` keep
+    /// What the kernels compute with.
     let type: swl_type
+    /// What the file stores, where that is something else.
+    let foreignType: swl_foreign_type?
     private(set) var rows: Int
     let columns: Int
     private(set) var start: UnsafeRawPointer
@@ -14,7 +17,8 @@ struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory 
     private var pack: WeightPack?
 
     init?(_ tensor: GGUFTensor) {
-        guard let type = swl_type(tensor.type), let start = tensor.bytes.baseAddress,
+        foreignType = swl_foreign_type(tensor.type)
+        guard let type = swl_type(tensor.type) ?? foreignType.map(swl_native_type), let start = tensor.bytes.baseAddress,
             let rowBytes = tensor.type.rowBytes(tensor.rowLength)
         else { return nil }
         (self.type, self.start, self.rowBytes, self.tensor) = (type, start, rowBytes, tensor)
@@ -26,6 +30,9 @@ struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory 
 
     /// Whether its scales are per 256 columns.
     var isInSupers: Bool { type == SWL_Q4_K || type == SWL_Q5_K || type == SWL_Q6_K }
+
+    /// The bytes of a row in ``type``.
+    var nativeRowBytes: Int { GGUFType(rawValue: type.rawValue)?.rowBytes(columns) ?? rowBytes }
 
     func packed(in pack: WeightPack?) -> Matrix {
         var matrix = self
@@ -50,13 +57,48 @@ struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory 
         return start + index * rowBytes
     }
 
+    /// Whether the kernels multiply by rows as the file stores them.
+    var hasPlainProducts: Bool { foreignType == nil && !isInSupers }
+
+    /// Writes a row's elements, exactly as the file has them.
+    /// - Parameter out: room for ``columns`` floats.
+    func read(row index: Int, into out: UnsafeMutablePointer<Float>, _ kernels: swl_kernels = swl_best_kernels().pointee) {
+        if let foreignType { swl_decode_row(foreignType, row(index), columns, out) } else { kernels.dequantize(type, row(index), columns, out) }
+    }
+
     /// A row's elements as floats.
     func floats(row index: Int) -> [Float] {
         [Float](unsafeUninitializedCapacity: columns) { floats, initialized in
             guard let out = floats.baseAddress else { return }
-            swl_best_kernels().pointee.dequantize(type, row(index), columns, out)
+            read(row: index, into: out)
             initialized = columns
         }
+    }
+}
+
+extension swl_foreign_type {
+    init?(_ type: GGUFType) {
+        switch type {
+        case .q4_1: self = SWL_Q4_1
+        case .q5_0: self = SWL_Q5_0
+        case .q5_1: self = SWL_Q5_1
+        case .q2_K: self = SWL_Q2_K
+        case .q3_K: self = SWL_Q3_K
+        case .iq4_nl: self = SWL_IQ4_NL
+        case .iq4_xs: self = SWL_IQ4_XS
+        case .mxfp4: self = SWL_MXFP4
+        default: return nil
+        }
+    }
+}
+
+extension GGUFType {
+    /// The types that models may have, for messages.
+    static let readable = allCases.filter { swl_type($0) != nil || swl_foreign_type($0) != nil }
+
+    /// `F32, F16 and BF16`
+    static func list(_ types: [GGUFType]) -> String {
+        types.dropLast().map(\.name).joined(separator: ", ") + (types.count > 1 ? " and " : "") + (types.last?.name ?? "")
     }
 }
 
@@ -74,6 +116,11 @@ extension swl_type {
         default: return nil
         }
     }
+}
+
+extension GGUFTensor {
+    /// A row's elements, exactly as the file has them; `nil` where the type is none of those that models may have.
+    package func floats(row: Int) -> [Float]? { Matrix(self)?.floats(row: row) }
 }
 
 /// Hands out a file's tensors after checking that each is there, has the shape that the hyperparameters ask for, and a
@@ -125,7 +172,7 @@ struct WeightReader {
         guard let matrix = Matrix(tensor) else {
             throw InferenceError(
                 .unsupported,
-                "\(file.path): the tensor \(tensor.name) is \(tensor.type.name); Swiftlet computes with F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K and Q6_K. Use a file in one of these.")
+                "\(file.path): the tensor \(tensor.name) is \(tensor.type.name); Swiftlet reads \(GGUFType.list(GGUFType.readable)). Use a file in one of these.")
         }
         used.insert(tensor.name)
         return matrix

@@ -58,7 +58,17 @@ struct PackWriter {
         precondition(out.count >= count * panelBytes)
         guard let start = out.baseAddress else { return }
         team.run(count) { panel, _ in
-            swl_pack_panel(matrix.type, matrix.start, matrix.rows, matrix.columns, first + panel, start + panel * panelBytes)
+            let (index, place) = (first + panel, start + panel * panelBytes)
+            guard let foreignType = matrix.foreignType else {
+                return swl_pack_panel(matrix.type, matrix.start, matrix.rows, matrix.columns, index, place)
+            }
+            let rows = index * Int(SWL_PANEL)..<min((index + 1) * Int(SWL_PANEL), matrix.rows)
+            let rowBytes = matrix.nativeRowBytes
+            let converted = UnsafeMutableRawBufferPointer.allocate(byteCount: rows.count * rowBytes, alignment: 16)
+            defer { converted.deallocate() }
+            guard let base = converted.baseAddress else { return }
+            for row in rows { swl_convert_row(foreignType, matrix.row(row), matrix.columns, base + (row - rows.lowerBound) * rowBytes) }
+            swl_pack_panel(matrix.type, base, rows.count, matrix.columns, 0, place)
         }
     }
 }

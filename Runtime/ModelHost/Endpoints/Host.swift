@@ -29,6 +29,7 @@ struct Host: Sendable {
         router.post("/v1/completions") { request, context in try await complete(admit(request, context)) }
         router.post("/v1/embeddings") { request, context in try await embed(admit(request, context)) }
         router.post("/tokenize") { request, context in try tokenize(await admit(request, context)) }
+        router.post("/detokenize") { request, context in try detokenize(await admit(request, context)) }
         router.get("/v1/models") { _, _ in try models() }
         router.get("/health") { _, _ in try health() }
         router.get("/metrics") { _, _ in
@@ -83,12 +84,6 @@ struct Host: Sendable {
             ],
         ]
         return try Response.json(["object": "list", "data": [entry]] as JSON)
-    }
-
-    /// llama-server's `/tokenize`: `{"content": text}` gives `{"tokens": […]}`, without the tokens that a whole input begins and ends with.
-    private func tokenize(_ call: Call) throws -> Response {
-        guard let text = try call.fields.string("content") else { throw APIError.missing("content") }
-        return try Response.json(["tokens": engine.tokenizer.encode(text, special: false)])
     }
 
     func checkModel(_ call: Call) throws {

@@ -54,7 +54,7 @@ final class BertEncoder: TextEncoder {
         compute.lookUp(tokens, in: model.tokenEmbedding, into: x)
         compute.team.run(tokens.count) { token, _ in
             if let table = model.positionEmbedding {
-                compute.kernels.dequantize(table.type, table.row(positions[token]), table.columns, projected.row(token))
+                table.read(row: positions[token], into: projected.row(token), compute.kernels)
             } else {
                 projected.row(token).update(repeating: 0, count: projected.width)
             }
