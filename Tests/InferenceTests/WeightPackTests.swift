@@ -135,7 +135,7 @@ import Testing
         var random = SplitMix64(seed: 9)
         let texts = TokenizerGoldenTests.goldens.map(\.text).prefix(20).map { $0 + "<|im_end|>[SEP]" }
         var wrong = 0
-        for _ in 0..<60 {
+        for _ in 0..<20 {
             var damaged = whole
             for _ in 0..<200 { damaged[4096 * 2 + Int(random.next() % UInt64(whole.count - 4096 * 2))] = UInt8(truncatingIfNeeded: random.next()) }
             try damaged.write(to: pack)

@@ -107,7 +107,8 @@ final class UnigramTokenizer: Tokenizer {
         var end = text.count
         while end > 0 {
             let way = ways[end]
-            let begin = end - Int(way.length)
+            // Scores that are not numbers, which only a damaged pack has, lead nowhere.
+            let begin = end - max(1, Int(way.length))
             if way.token != unknown {
                 found.append(way.token)
             } else if byteTokens.contains(-1) {
