@@ -10,7 +10,7 @@ struct Status: AsyncParsableCommand {
     @Flag(help: "Show it anew every second, until Ctrl-C.")
     var watch = false
 
-    @Flag(help: "Print JSON, as GET /status answers an admin key.")
+    @Flag(help: "Print JSON.")
     var json = false
 
     @OptionGroup var state: StateOption

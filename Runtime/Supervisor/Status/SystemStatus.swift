@@ -1,4 +1,4 @@
-/// What a running system is doing: the answer to `GET /status`.
+/// What a running system is doing, as `swiftlet status --json` prints it.
 package struct SystemStatus: Codable, Hashable, Sendable {
     /// The process id of `swiftlet serve`.
     package var process: Int32
