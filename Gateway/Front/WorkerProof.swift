@@ -67,7 +67,7 @@ struct WorkerProof: Sendable {
     private func greet(_ function: FunctionRunner, at socket: String, until deadline: ContinuousClock.Instant) async throws {
         let answer = try await UnixSocket.exchange([1, 200, 0, 0, 0, 0, 0, 0], at: socket, expecting: 8, until: deadline)
         if answer.isEmpty {
-            guard ContinuousClock.now < deadline else { throw DeadlinePassed() }
+            guard ContinuousClock.now < deadline else { throw DeadlinePassed(limit: .total) }
             // A worker that ends closes its connections a little before its end is known.
             try await Task.sleep(for: .milliseconds(100))
             guard await function.lastFailure.isEmpty else { throw NotProven("ended") }

@@ -103,11 +103,13 @@ private struct LetterTokenizer: Tokenizer {
 
     func encode(_ text: String, control: [Range<Int>]) -> [Token] { text.unicodeScalars.map { Token($0.value) } }
     func bytes(of token: Token) -> [UInt8] { Array(Self.text(token).utf8) }
+    func spelling(of token: Token) -> [UInt8] { bytes(of: token) }
     func specialToken(_ text: String) -> Token? { nil }
     func isEndOfGeneration(_ token: Token) -> Bool { false }
     let beginningOfSequence: Token? = nil
     let endOfSequence: Token? = nil
     let addsBeginningOfSequence = false
     let addsEndOfSequence = false
+    let addsSpace = false
     let vocabularyCount = 0x110000
 }

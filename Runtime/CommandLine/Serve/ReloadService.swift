@@ -15,7 +15,7 @@ struct ReloadService: Service {
     func run() async throws {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
             do {
-                try await ledger.setPrices(try PriceFile.read(in: state))
+                try await PriceFile.reload(from: state, into: ledger)
             } catch {
                 logger.error("\(error); the prices stay as they were")
             }
