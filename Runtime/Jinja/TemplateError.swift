@@ -22,13 +22,13 @@ enum Limits {
     static let source = 1 << 20
     /// How deep parentheses and statements stand in each other while they are read.
     static let nesting = 64
-    /// How deep the expressions that were read are: a chain of 200 sums is that deep.
-    static let expressionHeight = 200
+    /// How deep the expressions that were read are: a chain of 120 sums is that deep.
+    static let expressionHeight = 120
     static let valueHeight = 100
     /// Values and code points in one value.
     static let valueSize = 16 << 20
     /// How deep evaluation goes, through expressions, statements, macros and recursive loops.
-    static let depth = 400
+    static let depth = 250
     /// How many filters like `map` stand behind each other.
     static let generators = 32
     /// What a rendering may cost, in code points copied twice; see ``Renderer/charge(_:)``.

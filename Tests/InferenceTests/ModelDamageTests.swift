@@ -33,14 +33,14 @@ import Testing
         try expectFailure(Self.llama, replace("blk.1.ffn_up.weight", "blk.1.ffn_xx.weight"), "lacks the tensor blk.1.ffn_up.weight")
         try expectFailure(Self.llama, replace("output.weight", "outpux.weight"), "\"outpux.weight\", which Swiftlet does not know")
         try expectFailure(Self.llama, replace("token_embd.weight", "token_embx.weight"), "lacks the tensor token_embd.weight")
-        try expectFailure(Self.bert, replace("blk.0.attn_q.bias", "blk.0.attn_x.bias"), "lacks the tensor blk.0.attn_q.bias")
+        try expectFailure(Self.bert, replace("blk.0.attn_q.bias", "blk.0.attn_x.bias"), "\"blk.0.attn_x.bias\", which Swiftlet does not know")
         // 34 bytes for 32 elements, as Q8_0 has; only the number of the type changes: 24 is I8, a byte for each.
         try expectFailure(Self.llama, { try Self.setType(of: "output.weight", to: 24, in: &$0) }, "output.weight is I8; Swiftlet reads F32, F16, Q4_0")
         try expectFailure(Self.llama, replace("llama.block_count", "llama.block_xount"), "lacks the metadata key llama.block_count")
         try expectFailure(Self.llama, { data in
             let range = try #require(data.range(of: Data("general.architecture".utf8)))
             data.replaceSubrange(range.upperBound + 12..<range.upperBound + 17, with: Data("mamba".utf8))
-        }, "the architecture \"mamba\"; Swiftlet has llama and bert")
+        }, "the architecture \"mamba\"; Swiftlet has llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, bert, nomic-bert.")
     }
 
     @Test func weightsThatAreNotNumbers() async throws {

@@ -28,7 +28,7 @@ package struct TokenBucket: Sendable {
     package mutating func take(_ count: Int) { level -= Double(count) }
 
     /// How long until one may be taken; zero when it may be now.
-    package var wait: Duration { level >= 1 - 1e-9 ? .zero : .seconds((1 - level) / perSecond) }
+    package var wait: Duration { level >= 1 - 1e-9 ? .zero : .microseconds(((1 - level) / perSecond * 1e6).rounded()) }
 
     /// How long until it is full.
     package var reset: Duration { .seconds(max(0, Double(limit) - level) / perSecond) }
