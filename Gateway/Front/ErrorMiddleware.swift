@@ -24,9 +24,6 @@ struct ErrorMiddleware: RouterMiddleware {
         var response: Response
         do {
             response = try await next(request, context)
-        } catch let error as ResponseError {
-            response = Self.response(for: error.error)
-            response.headers.append(contentsOf: error.headers)
         } catch {
             response = Self.response(to: error, request: request, context: context)
         }
@@ -35,7 +32,10 @@ struct ErrorMiddleware: RouterMiddleware {
     }
 
     static func response(to error: any Error, request: Request, context: GatewayContext) -> Response {
-        response(for: apiError(error, request: request, context: context))
+        guard let error = error as? ResponseError else { return response(for: apiError(error, request: request, context: context)) }
+        var response = response(for: error.error)
+        response.headers.append(contentsOf: error.headers)
+        return response
     }
 
     static func response(for error: APIError) -> Response {

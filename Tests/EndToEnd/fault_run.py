@@ -106,7 +106,8 @@ def check(load: Load, killed: Counter, before: Footprint, after: Footprint) -> N
     assert not load.broken, load.broken[:5]
     assert not load.outcomes["timeout"], load.outcomes
     assert load.outcomes["whole"] > 0 and sum(killed.values()) > 10
-    assert after.programs == before.programs, (before.programs, after.programs)
+    # Idle workers may have gone; none may be left behind.
+    assert not after.programs - before.programs, (before.programs, after.programs)
     assert after.descriptors <= before.descriptors + 2, (before.descriptors, after.descriptors)
     # An allocator keeps what it had at its peak.
     assert after.resident <= before.resident * 1.3 + (24 << 20), (before.resident, after.resident)

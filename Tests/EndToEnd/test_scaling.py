@@ -17,7 +17,7 @@ def place_faulty(system, functions, name: str, *manifest: str):
     functions.place(name, {
         "function.yaml": "\n".join([
             f"name: {name}", f"routes: [GET /{name}, POST /{name}, PUT /{name}, POST /{name}/again idempotent]",
-            f"handler: {json.dumps([sys.executable, 'faulty.py'])}", *manifest]),
+            f"handler: {json.dumps([sys.executable, 'faulty.py'])}", f"health: {{probe: {{method: GET, path: /{name}}}}}", *manifest]),
         "faulty.py": HANDLERS / "faulty.py",
     })
     eventually(lambda: system.request("GET", f"/{name}").status == 200, within=5, what=f"serving {name}")

@@ -13,7 +13,7 @@ WORDS = """once upon a time there was little dog who lived in the garden and Lil
 
 def prompts(count: int) -> list[str]:
     choice = random.Random(7)
-    return [" ".join(choice.choices(WORDS, k=choice.randint(1, 40))) for _ in range(count)]
+    return [" ".join(choice.choices(WORDS, k=choice.randint(1, 40))) or "a" for _ in range(count)]
 
 
 @pytest.fixture(scope="module")
