@@ -42,7 +42,8 @@ struct Bill: Sendable {
     }
 
     /// Tries until the invocation is settled. The process's end ends it; then the next start settles.
-    func settleLater(_ error: any Error) {
+    /// - Parameter answering: as for ``settle(answering:)``: who asks again gets the answer that is billed.
+    func settleLater(_ error: any Error, answering: (request: IdempotentRequest, answer: KeptAnswer)?) {
         logger.error("invocation \(invocation.id) is not settled yet: \(error)")
         Task {
             var pause = Duration.milliseconds(250)
@@ -50,7 +51,7 @@ struct Bill: Sendable {
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(10))
                 do {
-                    _ = try await settle()
+                    _ = try await settle(answering: answering)
                     return
                 } catch let error as LedgerError where error.code == .notFound {
                     return logger.error("invocation \(invocation.id) cannot be settled: \(error)")

@@ -97,7 +97,7 @@ struct FunctionInvoker: Sendable {
             headers = record.headers
         } catch {
             ticket?.end(tokens: 0)
-            bill.settleLater(error)
+            bill.settleLater(error, answering: answering)
             outcome.error = outcome.error ?? APIError.internalError
         }
         if answering == nil { await unclaim(idempotent) }

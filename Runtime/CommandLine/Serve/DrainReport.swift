@@ -29,7 +29,8 @@ struct DrainReport: Service {
             let running = await gateway.runningCalls()
             guard !running.isEmpty else { return logger.info("stopping; no calls run") }
             logger.notice("stopping: \(Self.text(running)) to finish within \(timeout - second) s")
-            try? await Task.sleep(for: .seconds(1))
+            // The last word comes just before the time is over and everything is cut off.
+            try? await Task.sleep(for: second + 1 < timeout ? .seconds(1) : .milliseconds(900))
             if Task.isCancelled { return }
         }
         let running = await gateway.runningCalls()
