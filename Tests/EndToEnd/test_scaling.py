@@ -14,6 +14,7 @@ from swiftlet import eventually
 
 
 def place_faulty(system, functions, name: str, *manifest: str):
+    eventually(lambda: system.request("GET", f"/{name}").status == 404, within=5, what="the end of the last test's function")
     functions.place(name, {
         "function.yaml": "\n".join([
             f"name: {name}", f"routes: [GET /{name}, POST /{name}, PUT /{name}, POST /{name}/again idempotent]",
