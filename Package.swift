@@ -79,7 +79,7 @@ room("Supervisor", in: "Runtime", [
     .product(name: "Subprocess", package: "swift-subprocess"),
 ])
 program("swiftlet-host", at: "Runtime/ModelHost", [
-    "Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird, files, logging,
+    "Grammar", "Inference", "Ledger", "SwiftletSystem", "Wire", hummingbird, files, logging,
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
     .product(name: "HummingbirdCore", package: "hummingbird"),
     .product(name: "HTTPTypes", package: "swift-http-types"),

@@ -70,7 +70,8 @@ struct SwiftletHost: AsyncParsableCommand {
         let meter = try await makeMeter(logger)
         let host = Host(
             alias: alias, engine: engine, chatTemplate: chatTemplate(of: engine, logger),
-            tokenKey: try TokenKey(contentsOf: tokenKey), meter: meter, load: LoadTime(since: started), logger: logger)
+            tokenKey: try TokenKey(contentsOf: tokenKey), meter: meter, load: LoadTime(since: started), grammars: Grammars(engine.tokenizer),
+            logger: logger)
 
         let server = HostServer(responder: host.router.buildResponder(), logger: logger)
         var group = ServiceGroupConfiguration(services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

@@ -76,7 +76,6 @@ import Testing
             case .text(let text, let tokens):
                 #expect(!text.isEmpty && tokens > 0)
                 counted += tokens
-            case .scores: Issue.record("nobody asked for scores")
             case .finished(let outcome): last = outcome
             }
         }

@@ -21,6 +21,18 @@ import Testing
         #expect(zip(shares, expected).allSatisfy { abs($0 - $1) < 0.02 && ($1 > 0 || $0 == 0) }, "\(shares)", sourceLocation: sourceLocation)
     }
 
+    /// Ours are 0.05, 0.4, 0.1, 0.25, 0.2; a token must be at least half as likely as the best.
+    @Test func minP() {
+        expect(draws(Sampling(temperature: 1, minP: 0.45, seed: 9)), [0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85])
+        expect(draws(Sampling(temperature: 1, minP: 1, seed: 9), count: 100), [0, 1, 0, 0, 0])
+    }
+
+    @Test func bias() {
+        var sampling = Sampling()
+        sampling.bias = [3: 1, 1: -100]
+        expect(draws(sampling, count: 10), [0, 0, 0, 1, 0])
+    }
+
     @Test func temperatureZeroTakesTheLikeliest() {
         #expect(draws(Sampling(), count: 10) == [0, 1, 0, 0, 0])
         #expect(draws(Sampling(), count: 1, [0.1, 0.3, 0.3, 0.2, 0.1]) == [0, 1, 0, 0, 0], "the first of equals")

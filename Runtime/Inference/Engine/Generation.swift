@@ -7,8 +7,6 @@ package final class Generation: Sendable {
         /// More of the answer: whole characters, and nothing that may turn out to be the start of a stop string.
         /// `tokens`: how many tokens were made since the event before.
         case text(String, tokens: Int)
-        /// The next token, where ``GenerationRequest/topScores`` asks for it; before the text that it is part of.
-        case scores(TokenScore)
         /// Always the last event.
         case finished(Outcome)
     }

@@ -16,16 +16,13 @@ package struct GenerationRequest: Sendable {
     package var ignoresEnd: Bool
     /// What the answer must fit, from its first token on; the answer may then end only where the grammar may.
     package var grammar: CompiledGrammar?
-    /// How many of the most likely tokens to tell beside each one that is chosen, in ``Generation/Event/scores(_:)``; `nil` tells
-    /// nothing of scores.
-    package var topScores: Int?
 
     package init(
         prompt: [Token], maximumTokens: Int, sampling: Sampling = Sampling(), stop: [String] = [], spelled: [Token: [UInt8]] = [:],
-        tenant: String? = nil, ignoresEnd: Bool = false, grammar: CompiledGrammar? = nil, topScores: Int? = nil
+        tenant: String? = nil, ignoresEnd: Bool = false, grammar: CompiledGrammar? = nil
     ) {
         (self.prompt, self.maximumTokens, self.sampling) = (prompt, maximumTokens, sampling)
         (self.stop, self.spelled, self.tenant, self.ignoresEnd) = (stop, spelled, tenant, ignoresEnd)
-        (self.grammar, self.topScores) = (grammar, topScores)
+        self.grammar = grammar
     }
 }

@@ -1,5 +1,4 @@
 import Grammar
-import Kernels
 
 /// An answer, token by token.
 final class GenerationWork: SequenceWork {
@@ -8,7 +7,6 @@ final class GenerationWork: SequenceWork {
     private let request: GenerationRequest
     private let channel: Generation.Channel
     private let tokenizer: any Tokenizer
-    private let kernels: swl_kernels
     private var sampler: Sampler
     private var history: TokenHistory
     private var matcher: GrammarMatcher?
@@ -23,11 +21,11 @@ final class GenerationWork: SequenceWork {
     private var firstToken: ContinuousClock.Instant?
 
     /// - Parameter model: with which tenants' cached prefixes belong together.
-    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer, kernels: swl_kernels) {
+    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer) {
         request = job.request
         channel = job.channel
         requested = job.requested
-        (self.tokenizer, self.kernels) = (tokenizer, kernels)
+        self.tokenizer = tokenizer
         tokens = request.prompt
         history = TokenHistory(prompt: request.prompt, penalties: request.sampling.penalties)
         matcher = request.grammar.map(GrammarMatcher.init)
@@ -81,7 +79,6 @@ final class GenerationWork: SequenceWork {
 
     /// - Returns: `nil` where the grammar is at its end and the vocabulary has no token that says so.
     private func choose(_ logits: UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> Token? {
-        let scores = request.topScores.map { _ in Array(logits) }
         history.apply(to: logits)
         if let mask = matcher?.allowedTokens {
             guard !mask.isEmpty else {
@@ -94,13 +91,6 @@ final class GenerationWork: SequenceWork {
         guard let token = sampler.next(logits) else { throw .notNumbers }
         guard matcher?.accept(token) ?? true else { throw .noTokenFits }
         history.append(token)
-        if var scores, let count = request.topScores {
-            let original = scores
-            let logarithm = kernels.softmax(&scores, scores.count)
-            original.withUnsafeBufferPointer {
-                _ = channel.events.yield(.scores(TokenScore(token, top: count, scores: $0, logarithm: logarithm)))
-            }
-        }
         return token
     }
 

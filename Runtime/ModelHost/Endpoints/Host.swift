@@ -19,6 +19,7 @@ struct Host: Sendable {
     let tokenKey: TokenKey
     let meter: Meter
     let load: LoadTime
+    let grammars: Grammars
     let logger: Logger
     let started = Date.now
 

@@ -43,6 +43,10 @@ extension Host {
         } catch let error as InferenceError {
             throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
         }
+        if options.form != nil, prompt.chat?.constraint != nil {
+            throw APIError.wrongValue(options.form?.field ?? "response_format", "it cannot be combined with a 'tool_choice' that asks for a call.")
+        }
+        let grammar = try options.form.map(grammars.grammar)
         let room = max(1, engine.description.contextLength - prompt.tokens.count)
         let callRequest = call.request(
             alias, kind.usageKind, promptTokens: prompt.tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
@@ -53,7 +57,7 @@ extension Host {
             generation = try engine.generate(
                 GenerationRequest(
                     prompt: prompt.tokens, maximumTokens: admission.maximumTokens, sampling: options.sampling, stop: options.stop,
-                    spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, ignoresEnd: options.ignoresEnd))
+                    spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, ignoresEnd: options.ignoresEnd, grammar: grammar))
         } catch {
             await meter.release(callRequest, admission)
             throw (error as? InferenceError).map { APIError($0, logger: logger).at(kind == .chat ? "messages" : "prompt") } ?? error

@@ -12,6 +12,8 @@ struct GenerationOptions {
     let streams: Bool
     /// Whether a stream ends with a chunk that holds its usage.
     let streamsUsage: Bool
+    /// What the answer must fit.
+    let form: AnswerForm?
 
     init(_ fields: RequestFields, for kind: TextKind) throws {
         try UnsupportedFields.refuse(in: fields, for: kind)
@@ -21,17 +23,42 @@ struct GenerationOptions {
         ignoresEnd = try fields.flag("ignore_eos") ?? false
         streams = try fields.flag("stream") ?? false
         streamsUsage = try GenerationOptions.streamsUsage(fields, streams: streams)
+        form = try AnswerForm(fields)
     }
 
     private static func sampling(_ fields: RequestFields) throws -> Sampling {
         let topP = try fields.number("top_p", in: 0...1) ?? 1
         // vLLM and llama-server write "no limit" as -1 or 0.
         let topK = max(0, try fields.integer("top_k", in: -1...Int(Int32.max)) ?? 0)
-        return Sampling(
+        var sampling = Sampling(
             temperature: Float(try fields.number("temperature", in: 0...2) ?? 1),
             // Of no probability at all, the most likely token is left.
-            topK: topP == 0 ? 1 : topK, topP: topP == 0 ? 1 : Float(topP),
+            topK: topP == 0 ? 1 : topK, topP: topP == 0 ? 1 : Float(topP), minP: Float(try fields.number("min_p", in: 0...1) ?? 0),
             seed: try fields.integer("seed").map { UInt64(bitPattern: Int64($0)) })
+        sampling.penalties.presence = Float(try fields.number("presence_penalty", in: -2...2) ?? 0)
+        sampling.penalties.frequency = Float(try fields.number("frequency_penalty", in: -2...2) ?? 0)
+        // llama-server's name, and vLLM's.
+        for name in ["repeat_penalty", "repetition_penalty"] {
+            guard let penalty = try fields.number(name, in: 0...10) else { continue }
+            guard penalty > 0 else { throw APIError.wrongValue(name, "it must be above 0.") }
+            sampling.penalties.repetition = Float(penalty)
+        }
+        sampling.bias = try bias(fields)
+        return sampling
+    }
+
+    private static func bias(_ fields: RequestFields) throws -> [Token: Float] {
+        guard let value = fields["logit_bias"] else { return [:] }
+        guard let members = value.object else { throw APIError.wrongType("logit_bias", "an object of tokens and numbers") }
+        var bias: [Token: Float] = [:]
+        for (name, value) in members {
+            guard let token = Token(name) else { throw APIError.wrongValue("logit_bias", "'\(name)' is not a token's number.") }
+            guard let number = value.number, (-100...100).contains(number) else {
+                throw APIError.wrongValue("logit_bias", "the bias of token \(name) must be a number from -100 to 100.")
+            }
+            bias[token] = Float(number)
+        }
+        return bias
     }
 
     private static func stop(_ fields: RequestFields) throws -> [String] {

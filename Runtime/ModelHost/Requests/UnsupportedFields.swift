@@ -6,10 +6,10 @@ enum UnsupportedFields {
     /// Each field with the values that ask for nothing special.
     private typealias Fields = KeyValuePairs<String, [JSON]>
 
-    private static let sampling: Fields = ["n": [1], "presence_penalty": [0], "frequency_penalty": [0], "logit_bias": [[:]]]
+    private static let sampling: Fields = ["n": [1]]
     private static let chat: Fields = [
         "functions": [[]], "function_call": ["none", "auto"], "logprobs": [false],
-        "top_logprobs": [0], "response_format": [["type": "text"]], "modalities": [["text"]], "audio": [], "prediction": [],
+        "top_logprobs": [0], "modalities": [["text"]], "audio": [], "prediction": [],
         "web_search_options": [], "reasoning_effort": ["none"],
     ]
     private static let completion: Fields = ["best_of": [1], "echo": [false], "logprobs": [], "suffix": [""]]
