@@ -1,18 +1,18 @@
 """Answers that must fit a schema or a grammar, and the options that change which tokens are chosen."""
 
 import json
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 QUESTION = [{"role": "user", "content": "Extract as JSON: Mia is 34 and lives in Oslo."}]
 
 
 class Person(BaseModel):
-    name: str
+    name: Annotated[str, Field(max_length=12)]
     age: int
-    likes: list[Literal["foxes", "kites", "lamps"]]
+    likes: Annotated[list[Literal["foxes", "kites", "lamps"]], Field(max_length=3)]
 
 
 def complete(client, **options):
@@ -22,12 +22,10 @@ def complete(client, **options):
 @pytest.mark.parametrize("seed", range(4))
 def test_openais_client_parses_a_pydantic_model(client, seed):
     """At the highest temperature the model would write anything but this."""
-    answer = client.chat.completions.parse(
-        model="chat", messages=QUESTION, response_format=Person, temperature=2, seed=seed, max_tokens=2000, logit_bias={})
-    choice = answer.choices[0]
-    if choice.finish_reason == "stop":
-        assert isinstance(choice.message.parsed, Person)
-        assert list(json.loads(choice.message.content)) == ["name", "age", "likes"]
+    choice = client.chat.completions.parse(
+        model="chat", messages=QUESTION, response_format=Person, temperature=2, seed=seed, max_tokens=300).choices[0]
+    assert isinstance(choice.message.parsed, Person) and choice.finish_reason == "stop"
+    assert list(json.loads(choice.message.content)) == ["name", "age", "likes"]
 
 
 def test_a_schema_holds_in_a_stream(client):
