@@ -34,7 +34,7 @@ struct Architecture: Sendable {
     var isLocal: @Sendable (_ layer: Int) -> Bool = { _ in true }
     /// The base of rotary embeddings in those layers, which are then not scaled either.
     var localRotaryBase: Float?
-    /// How experts' shares are made of the router's scores; `nil` where there are no experts.
+    /// Whether a file of the family may have experts (`ffn_gate_inp` and what it chooses from).
     var hasExperts = false
 
     static let all: [Architecture] = [.llama, .qwen2, .qwen3, .qwen3moe, .gemma2, .gemma3, .phi3]
