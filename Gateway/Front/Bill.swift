@@ -31,14 +31,24 @@ struct Bill: Sendable {
             let isComplete = try await ledger.awaitCalls(of: invocation.id, patience: .seconds(5))
             if !isComplete { logger.warning("invocation \(invocation.id) is settled while a model call of it goes on, which is billed when it ends") }
         }
-        let record = try await ledger.settle(
-            invocation.id,
-            Settlement(
-                status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
-                coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte),
-            answering: answering)
+        let record = try await ledger.settle(invocation.id, settlement, answering: answering)
         logger.info("\(Report(record: record).line)")
         return record
+    }
+
+    /// Bills and settles an invocation that is answered from the response cache, and logs its line.
+    func replay(
+        _ calls: [ReplayedCall], answering: (request: IdempotentRequest, answer: @Sendable (InvocationRecord) throws -> KeptAnswer)?
+    ) async throws -> InvocationRecord {
+        let record = try await ledger.replay(invocation.reservation, calls, settlement, answering: answering)
+        logger.info("\(Report(record: record).line)")
+        return record
+    }
+
+    private var settlement: Settlement {
+        Settlement(
+            status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
+            coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte)
     }
 
     /// Tries until the invocation is settled. The process's end ends it; then the next start settles.

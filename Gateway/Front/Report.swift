@@ -25,6 +25,7 @@ struct Report {
             ("cached_tokens", "\(usage.cachedTokens)"),
             ("completion_tokens", "\(usage.completionTokens)"),
             ("cost_usd", "\(record.cost)"),
+            ("cache", record.isCached ? "hit" : "-"),
         ]
         return "REPORT " + fields.map { "\($0)=\($1)" }.joined(separator: " ")
     }

@@ -6,21 +6,7 @@ extension Ledger {
     /// Enters an invocation, before any of it runs, and holds its fee. A second reservation of the same id changes nothing.
     /// - Throws: ``LedgerError`` with `insufficientQuota` when the key's budget is used up or held.
     package func reserve(_ reservation: Reservation) async throws {
-        try await write(durably: false) { db in
-            let statement = try db.cachedStatement(sql: """
-                INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (id) DO NOTHING
-                """)
-            let time = reservation.started.milliseconds
-            try statement.execute(arguments: [
-                reservation.id.description, reservation.key, reservation.tenant, reservation.function, reservation.version,
-                reservation.route, time, InvocationStatus.reserved.rawValue,
-            ])
-            guard db.changesCount > 0, let budget = try Budget(of: reservation.key, at: time, db) else { return }
-            let fee = try Fee.inForce(of: reservation.function, at: time, db).cost(milliseconds: reservation.timeout.milliseconds)
-            guard budget.available > .zero, fee <= budget.available else { throw budget.refusal }
-            if fee > .zero { try Budget.hold(fee, for: reservation.key, invocation: reservation.id, call: nil, db) }
-        }
+        try await write(durably: false) { db in try reservation.enter(db) }
     }
 
     /// Enters how an invocation ended. The first settlement counts, later ones change nothing.
@@ -86,9 +72,26 @@ extension Ledger {
     }
 }
 
+extension Reservation {
+    func enter(_ db: Database) throws {
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO NOTHING
+            """)
+        let time = started.milliseconds
+        try statement.execute(arguments: [
+            id.description, key, tenant, function, version, route, time, InvocationStatus.reserved.rawValue,
+        ])
+        guard db.changesCount > 0, let budget = try Budget(of: key, at: time, db) else { return }
+        let fee = try Fee.inForce(of: function, at: time, db).cost(milliseconds: timeout.milliseconds)
+        guard budget.available > .zero, fee <= budget.available else { throw budget.refusal }
+        if fee > .zero { try Budget.hold(fee, for: key, invocation: id, call: nil, db) }
+    }
+}
+
 extension Settlement {
     /// - Returns: `nil` when there is no such invocation.
-    fileprivate func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
+    func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
         guard let open = try InvocationRecord.fetch(id, db), open.status == .reserved else { return try InvocationRecord.fetch(id, db) }
         // What failed and made nothing costs nothing.
         let isCharged = status == .succeeded || !open.calls.isEmpty

@@ -36,10 +36,8 @@ final class Answer: Sendable {
         try await whileCallerListens {
             var reader = AnswerReader(prompt)
             var text = AnswerText()
-            for await case .text(let piece, let tokens) in generation.events {
-                entry.add(tokens)
-                text += reader.append(piece)
-            }
+            // Nothing is out before it is billed, so there is nothing for the tally: if the host dies, the call may be made again.
+            for await case .text(let piece, _) in generation.events { text += reader.append(piece) }
             let (outcome, usage) = try await end()
             text += reader.finish()
             return try Response.json(
