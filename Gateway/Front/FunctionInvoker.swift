@@ -105,7 +105,7 @@ struct FunctionInvoker: Sendable {
         }
         let sink = ResponseSink(parts, headers: common, holds: true, keeps: idempotent != nil || inquiry != nil)
         var outcome = await idempotent == nil ? call.run(connections: connections, into: sink) : runToTheEnd(call, into: sink)
-        if idempotent == nil, Task.isCancelled { outcome.status = .clientClosed }
+        if idempotent == nil, Task.isCancelled, !outcome.isDone { outcome.status = .clientClosed }
 
         let bill = Bill(invocation: call.invocation, outcome: outcome, ledger: ledger, logger: logger)
         var answering: (request: IdempotentRequest, answer: KeptAnswer)?
