@@ -72,8 +72,9 @@ struct FunctionInvoker: Sendable {
             await unclaim(idempotent)
             return parts.fail(error)
         }
+        let fee: Fee
         do {
-            try await ledger.reserve(call.invocation.reservation)
+            fee = try await ledger.reserve(call.invocation.reservation)
         } catch {
             ticket?.end(tokens: 0)
             await unclaim(idempotent)
@@ -83,7 +84,7 @@ struct FunctionInvoker: Sendable {
         var outcome = await idempotent == nil ? call.run(connections: connections, into: sink) : runToTheEnd(call, into: sink)
         if idempotent == nil, Task.isCancelled { outcome.status = .clientClosed }
 
-        let bill = Bill(invocation: call.invocation, outcome: outcome, ledger: ledger, logger: logger)
+        let bill = Bill(invocation: call.invocation, outcome: outcome, fee: fee, ledger: ledger, logger: logger)
         var answering: (request: IdempotentRequest, answer: KeptAnswer)?
         if let idempotent, outcome.error == nil, let kept = sink.kept(with: outcome.lastPiece) {
             answering = IdempotencyKey.answer(kept.head, body: kept.body).map { (request: idempotent, answer: $0) }
