@@ -19,6 +19,7 @@ struct Score: AsyncParsableCommand {
     @Option(help: "The tokens' numbers instead, separated by commas.")
     var tokens: TokenList?
 
+    @OptionGroup var cache: CacheOption
     @OptionGroup var format: FormatOption
 
     func validate() throws {
@@ -26,7 +27,7 @@ struct Score: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let engine = try Engine(path: model.path())
+        let engine = try Engine(path: model.path(), configuration: Engine.Configuration(cacheType: cache.type))
         defer { engine.shutdown() }
         let tokens = tokens?.tokens ?? engine.tokenizer.encodeForModel(text ?? "", special: true)
         guard tokens.count >= 2 else { throw CommandError("There is nothing to score: a text of two tokens or more is needed.") }
