@@ -80,7 +80,7 @@ struct FunctionCall: Sendable {
             do {
                 connection = try await connections.take(lease.socket, on: eventLoop)
             } catch let error as FastCGIConnectionError where error.code == .connectFailed && !Task.isCancelled {
-                await function.release(lease, .unusable)
+                await function.release(lease, .broken)
                 continue
             } catch {
                 await function.release(lease, .unanswered)
@@ -127,7 +127,8 @@ struct FunctionCall: Sendable {
 
     private static func ending(_ failure: (any Error)?, isAnswered: Bool) -> FunctionPool.Ending {
         switch failure {
-        case let error as FastCGIConnectionError where [.notUsable, .malformedResponse].contains(error.code): .unusable
+        case let error as FastCGIConnectionError where error.code == .notUsable: .unusable
+        case let error as FastCGIConnectionError where [.noResponse, .malformedResponse].contains(error.code): .broken
         default: isAnswered ? .answered : .unanswered
         }
     }

@@ -15,4 +15,15 @@ package struct FileStatus: Hashable, Sendable {
         size = Int(status.st_size)
         modified = Int(status.st_mtim.tv_sec) * 1_000_000_000 + Int(status.st_mtim.tv_nsec)
     }
+
+    /// The first folder on the way to `path` that other users cannot pass.
+    package static func closedFolder(above path: String) -> String? {
+        var folder = ""
+        for name in path.split(separator: "/").dropLast() {
+            folder += "/\(name)"
+            var status = stat()
+            if stat(folder, &status) == 0, status.st_mode & 0o001 == 0 { return folder }
+        }
+        return nil
+    }
 }

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +110,13 @@ def test_more_can_be_granted(system, prober, tmp_path_factory):
     assert prober("write", shared / "new") == "PermissionError"
     prober.place(f"isolation: {{write: ['{shared}']}}")
     assert prober("write", shared / "new") == "done"
+
+
+@is_root
+def test_a_state_below_a_folder_that_is_closed_to_others_serves_too(new_system):
+    # A short path: sockets of a state with a long one lie elsewhere.
+    with tempfile.TemporaryDirectory(prefix="closed-") as closed:
+        other = new_system(Path(closed) / "state").serve()
+        assert other.post("/v1/embeddings", {"model": "embed", "input": "Hello"}).status == 200
+        assert f"nginx's workers run as root, because {closed} is closed to other users" in other.said
+        assert other.stop() == 0

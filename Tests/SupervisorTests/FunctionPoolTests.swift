@@ -228,6 +228,17 @@ import Testing
         #expect(pool.workerCount == 1)
     }
 
+    /// Its process may end a moment after its connection did.
+    @Test func aBrokenWorkerGetsNoMoreAndCountsAsDead() {
+        var pool = pool(max: 1, concurrency: 1)
+        _ = pool.request(request(1), deadline: at(1000), at: at(0))
+        #expect(pool.release(request(1), .broken, at: at(10)) == [.stop(worker(1))])
+        #expect(pool.request(request(2), deadline: at(1000), at: at(11)) == [])
+        #expect(pool.exited(worker(1), at: at(12)) == [])
+        #expect(pool.nextEvent == at(112))
+        #expect(pool.tick(at: at(112)) == [.start(worker(2)), .grant(request(2), worker(2))])
+    }
+
     @Test func aWorkerIsReplacedAfterItsLastRequest() {
         var pool = pool(max: 1, concurrency: 1, maxRequests: 2)
         _ = pool.request(request(1), deadline: at(1000), at: at(0))
@@ -298,7 +309,7 @@ import Testing
                         request(next), key: "\(next % 3)", weight: Double.random(in: 1...4, using: &random), deadline: at(now + 100), at: at(now)))
                 case 4..<8:
                     if let busy = alive.filter({ !$0.value.isEmpty }).keys.min(), let request = alive[busy]!.min(by: { $0.number < $1.number }) {
-                        release(request, of: busy, [.answered, .answered, .unanswered, .unusable].randomElement(using: &random)!)
+                        release(request, of: busy, [.answered, .answered, .unanswered, .unusable, .broken].randomElement(using: &random)!)
                     }
                 case 8:
                     if let dying = alive.keys.sorted().randomElement(using: &random) {

@@ -28,6 +28,9 @@ struct NginxService: Service {
         try await cancelWhenGracefulShutdown {
             let ending = await child.run(launcher: programs.launcher) { pid in
                 logger.info("nginx listens on port \(port)", metadata: ["pid": "\(pid)"])
+                if geteuid() == 0, let closed = FileStatus.closedFolder(above: Gateway.socket(in: state)) {
+                    logger.notice("nginx's workers run as root, because \(closed) is closed to other users")
+                }
             }
             guard Task.isCancelled else { throw NginxEnded(message: "nginx \(ending); see \(state.log)/nginx.log and \(state.nginx)/error.log") }
         }
@@ -38,13 +41,17 @@ struct NginxService: Service {
         var configuration = NginxConfiguration(
             port: port, gateway: Gateway.socket(in: state), largestBody: FunctionManifest.largestBody,
             folder: isOwn ? state.nginx : nil,
-            user: isOwn && geteuid() == 0 ? account?.name ?? "root" : nil)
+            user: isOwn && geteuid() == 0 ? account(for: state)?.name ?? "root" : nil)
         configuration.files = OpenFiles.raiseLimit()
         return try configuration.text()
     }
 
-    /// Whom nginx's workers run as where we are root; `nil` where they stay who we are.
-    static var account: Account? { geteuid() == 0 ? Account(firstOf: "www-data", "nginx") : nil }
+    /// Whom nginx's workers run as where we are root; `nil` where they stay who we are, as they must below a folder that is closed
+    /// to others: they would not reach the gateway's socket.
+    static func account(for state: StateDirectory) -> Account? {
+        guard geteuid() == 0, FileStatus.closedFolder(above: Gateway.socket(in: state)) == nil else { return nil }
+        return Account(firstOf: "www-data", "nginx")
+    }
 }
 
 struct NginxEnded: Error, CustomStringConvertible {

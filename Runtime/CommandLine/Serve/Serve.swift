@@ -53,7 +53,7 @@ struct Serve: AsyncParsableCommand {
         let gateway = Gateway(
             state: directory, programs: programs, settings: settings, ledger: ledger,
             tokens: try TokenKey.loadOrCreate(at: directory.tokenKey), modelMemory: modelMemory?.bytes, logger: logger)
-        var services = gateway.services(httpPort: httpPort, nginx: NginxService.account)
+        var services = gateway.services(httpPort: httpPort, nginx: NginxService.account(for: directory))
         services.append(ReloadService(gateway: gateway, ledger: ledger, state: directory, logger: logger))
         if nginx {
             services.append(

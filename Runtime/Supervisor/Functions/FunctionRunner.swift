@@ -43,6 +43,7 @@ package actor FunctionRunner {
         var pid: pid_t?
         var running = 0
         var isStopping = false
+        var isBroken = false
         /// Since when it works or does not.
         var since = ContinuousClock.now
     }
@@ -78,6 +79,7 @@ package actor FunctionRunner {
 
     package func release(_ lease: Lease, _ ending: FunctionPool.Ending) {
         ended(lease)
+        if ending == .broken { processes[lease.worker]?.isBroken = true }
         perform(pool.release(lease.request, ending, at: .now))
     }
 
@@ -204,7 +206,7 @@ package actor FunctionRunner {
         guard let process = processes.removeValue(forKey: worker) else { return }
         unlink(process.socket)
         environment.closeConnections(process.socket)
-        if process.task.isCancelled {
+        if process.task.isCancelled, !process.isBroken {
             logger.debug("stopped worker \(worker) of \(manifest.name)")
         } else {
             lastFailure = "a worker \(ending)"

@@ -63,17 +63,6 @@ final class Isolation: Sendable {
         return first
     }
 
-    /// The first folder on the way to `path` that other users cannot pass.
-    private static func closedFolder(above path: String) -> String? {
-        var folder = ""
-        for name in path.split(separator: "/").dropLast() {
-            folder += "/\(name)"
-            var status = stat()
-            if stat(folder, &status) == 0, status.st_mode & 0o001 == 0 { return folder }
-        }
-        return nil
-    }
-
     /// Whether this user namespace has the user and all after it that we would give away.
     private static func isMapped(_ first: UInt32) -> Bool {
         let map = FileManager.default.contents(atPath: "/proc/self/uid_map").map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -115,7 +104,7 @@ final class Isolation: Sendable {
     /// The first folder on the way to what the function needs that other users cannot pass.
     private func closedFolder(for manifest: FunctionManifest, in folder: String) -> String? {
         let version = folder.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
-        return ([version, state.run] + programPaths(of: manifest)).lazy.compactMap(Self.closedFolder(above:)).first
+        return ([version, state.run] + programPaths(of: manifest)).lazy.compactMap(FileStatus.closedFolder(above:)).first
     }
 
     /// Opens the socket of `model` to the functions that name it.

@@ -38,8 +38,11 @@ package struct FunctionPool {
         /// The worker produced a response.
         case answered
         case unanswered
-        /// The worker cannot be reached, hangs or does not speak the protocol: it gets no more requests and is replaced.
+        /// The worker hangs or takes no more requests on its connections: it gets no more requests and is replaced.
         case unusable
+        /// The worker cannot be reached, went away in mid-request or does not speak the protocol: it has died, or is as good as
+        /// dead. It is replaced, too, and counts as one that died.
+        case broken
     }
 
     private struct Worker {
@@ -54,6 +57,7 @@ package struct FunctionPool {
         var isStopping = false
         /// Gets no more requests and stops after its last one.
         var isRetired = false
+        var isBroken = false
         var isUsable: Bool { !isStopping && !isRetired }
     }
 
@@ -158,6 +162,7 @@ package struct FunctionPool {
                 drainRate.record(ended.granted.duration(to: now))
             case .unanswered: break
             case .unusable: workers[index].isRetired = true
+            case .broken: (workers[index].isRetired, workers[index].isBroken) = (true, true)
             }
         }
         return serve(at: now) + stopIdle(at: now)
@@ -168,7 +173,7 @@ package struct FunctionPool {
         guard let index = workers.firstIndex(where: { $0.id == id }) else { return [] }
         let worker = workers.remove(at: index)
         // Several that were started together and die together have died of one cause.
-        if !worker.hasAnswered, !worker.isStopping, noStartBefore.map({ $0 <= now }) ?? true {
+        if !worker.hasAnswered, !worker.isStopping || worker.isBroken, noStartBefore.map({ $0 <= now }) ?? true {
             earlyDeaths += 1
             noStartBefore = now + min(.milliseconds(100) * (1 << min(earlyDeaths - 1, 10)), .seconds(10))
         }
