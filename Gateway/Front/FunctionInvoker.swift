@@ -84,6 +84,7 @@ struct FunctionInvoker: Sendable {
             return parts.fail(error)
         }
         var common = ticket?.headers ?? [:]
+        let fee: Fee
         do {
             if let inquiry, let entry = await answers?.find(inquiry) {
                 var (head, body) = try await replay(entry, call, idempotent: idempotent)
@@ -93,7 +94,7 @@ struct FunctionInvoker: Sendable {
                 await parts.send(.body(body))
                 return parts.finish()
             }
-            try await ledger.reserve(call.invocation.reservation)
+            fee = try await ledger.reserve(call.invocation.reservation)
         } catch {
             ticket?.end(tokens: 0)
             await unclaim(idempotent)
@@ -107,7 +108,7 @@ struct FunctionInvoker: Sendable {
         var outcome = await idempotent == nil ? call.run(connections: connections, into: sink) : runToTheEnd(call, into: sink)
         if idempotent == nil, Task.isCancelled, !outcome.isDone { outcome.status = .clientClosed }
 
-        let bill = Bill(invocation: call.invocation, outcome: outcome, ledger: ledger, logger: logger)
+        let bill = Bill(invocation: call.invocation, outcome: outcome, fee: fee, ledger: ledger, logger: logger)
         var answering: (request: IdempotentRequest, answer: KeptAnswer)?
         if let idempotent, outcome.error == nil, let kept = sink.kept(with: outcome.lastPiece) {
             answering = IdempotencyKey.answer(kept.head, body: kept.body).map { (request: idempotent, answer: $0) }

@@ -126,6 +126,8 @@ package struct Fee: Hashable, Sendable {
         self.perSecond = perSecond
     }
 
+    package var isFree: Bool { perInvocation == .free && perSecond == .free }
+
     /// Rounded once, half up, to whole nano-USD.
     package func cost(milliseconds: Int64) throws -> NanoUSD {
         // A thousandth of a second's price for each millisecond: both sides times a thousand.

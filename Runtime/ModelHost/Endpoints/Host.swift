@@ -109,9 +109,9 @@ struct Call: Sendable {
     let fields: RequestFields
 
     /// What the ledger is asked before the call begins.
-    func request(_ model: String, _ kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0) -> CallRequest {
+    func request(_ model: String, _ kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0, fewestTokens: Int = 1) -> CallRequest {
         CallRequest(
             invocation: token.invocation, call: id, key: token.key, model: model, kind: kind, promptTokens: promptTokens,
-            maximumTokens: maximumTokens, started: begun)
+            maximumTokens: maximumTokens, fewestTokens: fewestTokens, started: begun)
     }
 }

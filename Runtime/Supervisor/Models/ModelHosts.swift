@@ -49,14 +49,14 @@ actor ModelHosts {
     /// The socket on which the model `alias` answers.
     static func socket(of alias: String, in state: StateDirectory) -> String { "\(state.run)/model-\(alias).sock" }
 
-    /// Serves exactly `wanted` from now on. A host whose file changed finishes what it has and is replaced; callers wait meanwhile.
+    /// Serves exactly `wanted` from now on. A host whose file or options changed finishes what it has and is replaced; callers wait meanwhile.
     func serve(_ wanted: [ModelCatalog.Entry]) {
         var settings: [String: ModelPool.Settings] = [:]
         var actions: [ModelPool.Action] = []
         for entry in wanted {
             if let model = models[entry.alias] {
                 models[entry.alias]?.entry = entry
-                if model.entry.path != entry.path { actions += pool.replace(entry.alias) }
+                if (model.entry.path, model.entry.hostOptions) != (entry.path, entry.hostOptions) { actions += pool.replace(entry.alias) }
             } else {
                 do {
                     let socket = Self.socket(of: entry.alias, in: state)
@@ -176,7 +176,7 @@ actor ModelHosts {
             arguments: [
                 "--model", model.entry.path, "--alias", alias, "--ledger", state.ledger, "--token-key", state.tokenKey,
                 "--drain-timeout", "86400",
-            ],
+            ] + model.entry.hostOptions,
             environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"],
             workingDirectory: state.path, input: model.socket, keepsInput: true, logFile: logFile(of: alias), grace: .seconds(10))
         let identity = identity(of: model.entry)
