@@ -12,18 +12,22 @@ package struct PriceChange: Hashable, Sendable {
 extension Ledger {
     /// Puts a price list in force from `date` on. It is the whole list: a model or function that it does not name is free.
     /// A price that has not changed gets no new version, so that reading the same file again changes nothing. What was in force
-    /// before stays as it was, also when the clock has been set back: a new version is never older than the last one.
+    /// before stays as it was, also when the clock has been set back: a new version is never older than the last one, nor than what was
+    /// charged already.
     /// - Parameter changes: prices that models of the list get later. Those of an earlier list that are still to come are taken back.
     package func setPrices(_ list: [Price], changes: [PriceChange] = [], fees: [Fee] = [], from date: Date = .now) async throws {
         let prices = Dictionary(list.map { ($0.model, $0) }) { _, last in last }
         let changes = Dictionary(grouping: changes.sorted { $0.date < $1.date }, by: \.price.model)
         let fees = Dictionary(fees.map { ($0.function, $0) }) { _, last in last }
         try await write { db in
+            let lastCall = try Int64.fetchOne(db, sql: "SELECT MAX(started) FROM usage") ?? -1
+            let lastInvocation = try Int64.fetchOne(db, sql: "SELECT started FROM invocations ORDER BY id DESC LIMIT 1") ?? -1
+            let time = date.milliseconds
             for model in Set(prices.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT model FROM prices")).sorted() {
-                try Price.takeBack(of: model, after: date.milliseconds, db)
+                try Price.takeBack(of: model, after: time, db)
                 let changes = prices[model] == nil ? [] : changes[model, default: []]
                 let current = changes.last { $0.date <= date }?.price ?? prices[model]
-                try (current ?? Price(model: model, input: .free)).store(from: date.milliseconds, db)
+                try (current ?? Price(model: model, input: .free)).store(from: max(time, lastCall + 1), db)
                 for change in changes where change.date > date {
                     try change.price.store(from: change.date.milliseconds, isScheduled: true, db)
                 }
@@ -32,7 +36,7 @@ extension Ledger {
                 // One that is named no more costs what all do.
                 let common = fees["*"] ?? Fee(function: function)
                 let fee = fees[function] ?? Fee(function: function, perInvocation: common.perInvocation, perSecond: common.perSecond)
-                try fee.store(from: date.milliseconds, db)
+                try fee.store(from: max(time, lastInvocation + 1), db)
             }
         }
     }
