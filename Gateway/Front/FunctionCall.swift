@@ -71,7 +71,8 @@ struct FunctionCall: Sendable {
     ) async throws {
         var hasRetried = false
         while true {
-            let lease = try await function.acquire(key: invocation.caller.key, deadline: invocation.deadline)
+            let lease = try await function.acquire(
+                key: invocation.caller.key, invocation: invocation.id, deadline: invocation.deadline)
             progress.update {
                 $0.queued += lease.waited
                 $0.isCold = $0.isCold || lease.isCold

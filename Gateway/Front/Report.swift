@@ -26,6 +26,7 @@ struct Report {
         add("cached_tokens", Int64(usage.cachedTokens))
         add("completion_tokens", Int64(usage.completionTokens))
         add("cost_usd", record.cost.description)
+        add("cache", record.isCached ? "hit" : "-")
         return line
     }
 }

@@ -117,6 +117,8 @@ package struct InvocationRecord: Hashable, Sendable {
     }
     /// The time that is paid for; none where the invocation failed before it made anything.
     package var billedMilliseconds: Int64 { status == .succeeded || !calls.isEmpty ? durationMilliseconds ?? 0 : 0 }
+    /// Whether it was answered from the response cache.
+    package var isCached: Bool { !calls.isEmpty && calls.allSatisfy(\.kind.isCached) }
     /// The longest that a call waited for its model to be loaded.
     package var loadMilliseconds: Int64? { calls.compactMap(\.loadMilliseconds).max() }
 }

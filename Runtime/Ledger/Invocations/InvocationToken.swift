@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+import Wire
 
 /// What the gateway lets one invocation do, signed, so that a model host can tell without asking anyone:
 /// base64url(JSON claims) "." base64url(HMAC-SHA256 of the first part).

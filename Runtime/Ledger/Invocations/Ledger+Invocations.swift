@@ -8,24 +8,7 @@ extension Ledger {
     /// - Throws: ``LedgerError`` with `insufficientQuota` when the key's budget is used up or held.
     @discardableResult
     package func reserve(_ reservation: Reservation) async throws -> Fee {
-        try await write(durably: false) { db in
-            let statement = try db.cachedStatement(sql: """
-                INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (id) DO NOTHING
-                """)
-            let time = reservation.started.milliseconds
-            try statement.execute(arguments: [
-                reservation.id.description, reservation.key, reservation.tenant, reservation.function, reservation.version,
-                reservation.route, time, InvocationStatus.reserved.rawValue,
-            ])
-            let isNew = db.changesCount > 0
-            let fee = try Fee.inForce(of: reservation.function, at: time, db)
-            guard isNew, let budget = try Budget(of: reservation.key, at: time, db) else { return fee }
-            let worst = try fee.cost(milliseconds: reservation.timeout.milliseconds)
-            guard budget.available > .zero, worst <= budget.available else { throw budget.refusal }
-            if worst > .zero { try Budget.hold(worst, for: reservation.key, invocation: reservation.id, call: nil, db) }
-            return fee
-        }
+        try await write(durably: false) { db in try reservation.enter(db) }
     }
 
     /// Enters how an invocation ended. The first settlement counts, later ones change nothing.
@@ -94,9 +77,31 @@ extension Ledger {
     }
 }
 
+extension Reservation {
+    /// - Returns: What the invocation is charged beside its calls.
+    @discardableResult
+    func enter(_ db: Database) throws -> Fee {
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO NOTHING
+            """)
+        let time = started.milliseconds
+        try statement.execute(arguments: [
+            id.description, key, tenant, function, version, route, time, InvocationStatus.reserved.rawValue,
+        ])
+        let isNew = db.changesCount > 0
+        let fee = try Fee.inForce(of: function, at: time, db)
+        guard isNew, let budget = try Budget(of: key, at: time, db) else { return fee }
+        let worst = try fee.cost(milliseconds: timeout.milliseconds)
+        guard budget.available > .zero, worst <= budget.available else { throw budget.refusal }
+        if worst > .zero { try Budget.hold(worst, for: key, invocation: id, call: nil, db) }
+        return fee
+    }
+}
+
 extension Settlement {
     /// - Returns: `nil` when there is no such invocation.
-    fileprivate func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
+    func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
         guard var record = try InvocationRecord.fetch(id, db), record.status == .reserved else { return try InvocationRecord.fetch(id, db) }
         // What failed and made nothing costs nothing.
         let isCharged = status == .succeeded || !record.calls.isEmpty

@@ -1,0 +1,45 @@
+import HTTPTypes
+import Ledger
+import NIOCore
+import ResponseCache
+import Wire
+
+extension FunctionInvoker {
+    /// Answers an invocation with an earlier answer: it is billed and settled first, at the cached price, and its `usage` says so.
+    /// - Returns: the head and body to send.
+    func replay(
+        _ entry: ResponseCache.Entry, _ call: FunctionCall, idempotent: IdempotentRequest?
+    ) async throws -> (head: HTTPResponse, body: ByteBuffer) {
+        let outcome = FunctionCall.Outcome(httpStatus: entry.answer.status)
+        let bill = Bill(invocation: call.invocation, outcome: outcome, ledger: ledger, logger: logger)
+        let answer = { @Sendable (record: InvocationRecord) in entry.answer(record) }
+        let record = try await bill.replay(entry.calls, answering: idempotent.map { ($0, answer) })
+        let kept = entry.answer(record)
+        var head = kept.head
+        head.headerFields.append(contentsOf: record.headers)
+        return (head, ByteBuffer(bytes: kept.body ?? []))
+    }
+}
+
+extension ResponseCache.Entry {
+    /// The answer as that of the invocation `record`: with its id in place of the one that made it, and its own usage.
+    fileprivate func answer(_ record: InvocationRecord) -> KeptAnswer {
+        let isEventStream = answer.head.headerFields[.contentType]?.hasPrefix("text/event-stream") == true
+        let body = UsageRewriter(calls: record.calls.map(\.usage)).rewrite(answer.body ?? [], isEventStream: isEventStream)
+            .replacing("\(invocation)".utf8, with: "\(record.id)".utf8)
+        var headers = answer.headers + [[HTTPField.Name.cacheStatus.rawName, "hit"]]
+        // A stream is sent again as one.
+        if !isEventStream { headers.append([HTTPField.Name.contentLength.rawName, "\(body.count)"]) }
+        return KeptAnswer(status: answer.status, headers: headers, body: body)
+    }
+}
+
+extension KeptAnswer {
+    var head: HTTPResponse {
+        var fields = HTTPFields()
+        for pair in headers where pair.count == 2 {
+            if let name = HTTPField.Name(pair[0]) { fields.append(HTTPField(name: name, value: pair[1])) }
+        }
+        return HTTPResponse(status: .init(integerLiteral: status), headerFields: fields)
+    }
+}
