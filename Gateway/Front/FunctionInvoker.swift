@@ -83,8 +83,8 @@ struct FunctionInvoker: Sendable {
             await unclaim(idempotent)
             return parts.fail(error)
         }
-        let fee: Fee
         var common = ticket?.headers ?? [:]
+        let fee: Fee
         do {
             if let inquiry, let entry = await answers?.find(inquiry) {
                 var (head, body) = try await replay(entry, call, idempotent: idempotent)
@@ -106,7 +106,7 @@ struct FunctionInvoker: Sendable {
         }
         let sink = ResponseSink(parts, headers: common, holds: true, keeps: idempotent != nil || inquiry != nil)
         var outcome = await idempotent == nil ? call.run(connections: connections, into: sink) : runToTheEnd(call, into: sink)
-        if idempotent == nil, Task.isCancelled { outcome.status = .clientClosed }
+        if idempotent == nil, Task.isCancelled, !outcome.isDone { outcome.status = .clientClosed }
 
         let bill = Bill(invocation: call.invocation, outcome: outcome, fee: fee, ledger: ledger, logger: logger)
         var answering: (request: IdempotentRequest, answer: KeptAnswer)?

@@ -79,8 +79,11 @@ package enum PriceFile {
     private static func changes(_ model: String, _ section: YAMLReader) throws -> [PriceChange] {
         guard let list = try section.mapping("from") else { return [] }
         return try list.keys.map { text in
-            guard let date = (try? Date(text, strategy: Date.ISO8601FormatStyle().year().month().day())) ?? (try? Date(text, strategy: .iso8601))
-            else { throw list.failure(text, "is no date: write 2027-01-31, or 2027-01-31T08:00:00Z") }
+            // A day is taken from the beginning of any text, so that a time is looked for first.
+            let day = text.utf8.count == 10 ? try? Date(text, strategy: Date.ISO8601FormatStyle().year().month().day()) : nil
+            guard let date = (try? Date(text, strategy: .iso8601)) ?? day else {
+                throw list.failure(text, "is no date: write 2027-01-31, or 2027-01-31T08:00:00Z")
+            }
             guard let later = try list.mapping(text) else { throw list.failure(text, "must have prices") }
             guard !later.keys.contains("from") else { throw later.failure("from", "stands beside a model's prices, not within a change of them") }
             return PriceChange(try price(model, later), from: date)

@@ -62,6 +62,7 @@ import Wire
         ("chat:\n  input_cost_per_token: 0.1\nfunctions:\n  f: {cost_per_invocation: -1}\n", 4),
         ("functions:\n  f:\n    cost_per_minute: 1\n", 3),
         ("functions: 1\n", 1),
+        ("chat:\n  input_cost_per_token: 0.1\n  from:\n    2027-01-31 or so: {input_cost_per_token: 0.2}\n", 4),
         ("chat:\n  input_cost_per_token: 0.1\n  from:\n    tomorrow: {input_cost_per_token: 0.2}\n", 4),
         ("chat:\n  input_cost_per_token: 0.1\n  from:\n    2027-01-31: {input_cost_per_token: -0.2}\n", 4),
     ])

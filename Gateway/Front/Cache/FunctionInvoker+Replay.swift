@@ -10,10 +10,11 @@ extension FunctionInvoker {
     func replay(
         _ entry: ResponseCache.Entry, _ call: FunctionCall, idempotent: IdempotentRequest?
     ) async throws -> (head: HTTPResponse, body: ByteBuffer) {
-        let outcome = FunctionCall.Outcome(httpStatus: entry.answer.status)
-        let bill = Bill(invocation: call.invocation, outcome: outcome, ledger: ledger, logger: logger)
-        let answer = { @Sendable (record: InvocationRecord) in entry.answer(record) }
-        let record = try await bill.replay(entry.calls, answering: idempotent.map { ($0, answer) })
+        let settlement = Settlement(
+            status: .succeeded, httpStatus: entry.answer.status, duration: call.invocation.started.duration(to: .now))
+        let record = try await ledger.replay(
+            call.invocation.reservation, entry.calls, settlement, answering: idempotent.map { ($0, { entry.answer($0) }) })
+        logger.info("\(Report(record: record).line)")
         let kept = entry.answer(record)
         var head = kept.head
         head.headerFields.append(contentsOf: record.headers)
