@@ -14,13 +14,13 @@ extension HTTPField.Name {
 struct Bill: Sendable {
     let invocation: Invocation
     let outcome: FunctionCall.Outcome
-    /// What the invocation is charged beside its calls; `nil` where that is not known yet.
-    let fee: Fee?
+    /// What the invocation is charged beside its calls.
+    let fee: Fee
     let ledger: Ledger
     let logger: Logger
     private let duration: Duration
 
-    init(invocation: Invocation, outcome: FunctionCall.Outcome, fee: Fee? = nil, ledger: Ledger, logger: Logger) {
+    init(invocation: Invocation, outcome: FunctionCall.Outcome, fee: Fee, ledger: Ledger, logger: Logger) {
         (self.invocation, self.outcome, self.fee, self.ledger, self.logger) = (invocation, outcome, fee, ledger, logger)
         duration = invocation.started.duration(to: .now)
     }
@@ -33,29 +33,19 @@ struct Bill: Sendable {
             let isComplete = try await ledger.awaitCalls(of: invocation.id, patience: .seconds(5))
             if !isComplete { logger.warning("invocation \(invocation.id) is settled while a model call of it goes on, which is billed when it ends") }
         }
-        let record = try await ledger.settle(invocation.id, settlement, durably: mayCharge, answering: answering)
+        let record = try await ledger.settle(
+            invocation.id,
+            Settlement(
+                status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
+                coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte),
+            durably: mayCharge, answering: answering)
         logger.info("\(Report(record: record).line)")
         return record
-    }
-
-    /// Bills and settles an invocation that is answered from the response cache, and logs its line.
-    func replay(
-        _ calls: [ReplayedCall], answering: (request: IdempotentRequest, answer: @Sendable (InvocationRecord) throws -> KeptAnswer)?
-    ) async throws -> InvocationRecord {
-        let record = try await ledger.replay(invocation.reservation, calls, settlement, answering: answering)
-        logger.info("\(Report(record: record).line)")
-        return record
-    }
-
-    private var settlement: Settlement {
-        Settlement(
-            status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
-            coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte)
     }
 
     /// Whether a bill that is lost with the machine's power would be money lost. What another function made for this one is not: its
     /// model calls are durable by themselves, and the next start settles what it finds open.
-    private var mayCharge: Bool { !invocation.function.models.isEmpty || fee?.isFree != true }
+    private var mayCharge: Bool { !invocation.function.models.isEmpty || !fee.isFree }
 
     /// Tries until the invocation is settled. The process's end ends it; then the next start settles.
     /// - Parameter answering: as for ``settle(answering:)``: who asks again gets the answer that is billed.
