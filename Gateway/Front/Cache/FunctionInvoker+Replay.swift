@@ -1,5 +1,6 @@
 import HTTPTypes
 import Ledger
+import Logging
 import NIOCore
 import ResponseCache
 import Wire
