@@ -52,7 +52,7 @@ final class SequenceRunner: Runner {
     func accept(_ job: Job) {
         let work: any SequenceWork =
             switch job {
-            case .generation(let job): GenerationWork(job, model: model, tokenizer: tokenizer)
+            case .generation(let job): GenerationWork(job, model: model, tokenizer: tokenizer, kernels: kernels)
             case .scoring(let job): ScoringWork(job, kernels: kernels)
             case .prediction(let job): PredictionWork(job, kernels: kernels)
             }
