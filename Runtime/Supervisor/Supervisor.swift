@@ -41,7 +41,7 @@ package actor Supervisor {
             state: state, programs: programs, isolation: isolation, memory: modelMemory ?? sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 4 * 3,
             logger: logger)
         deployments = Deployments(
-            environment: WorkerEnvironment(isolation: isolation, state: state, programs: programs, closeConnections: closeConnections),
+            environment: WorkerEnvironment(isolation: isolation, state: state, programs: programs, memoryGroups: MemoryGroups(logger: logger), closeConnections: closeConnections),
             reservedRoutes: reservedRoutes, prove: prove, logger: logger,
             changed: { [functionsChanged] in functionsChanged.yield($0) })
     }
@@ -107,6 +107,13 @@ package actor Supervisor {
     package var models: [String] { modelEntries.map(\.alias) }
 
     private var aliases: Set<String> { Set(models) }
+
+    /// What answers as each of these models: another text whenever its file or its host's program has been replaced.
+    package nonisolated func identities(of models: [String]) async -> [String] {
+        var identities: [String] = []
+        for model in models { identities.append(await hosts.identity(of: model) ?? "-") }
+        return identities
+    }
 
     private func loadModels() async {
         let text = FileManager.default.contents(atPath: state.modelsFile) ?? Data()

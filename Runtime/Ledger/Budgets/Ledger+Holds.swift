@@ -36,13 +36,19 @@ package struct CallRequest: Hashable, Sendable {
 extension Ledger {
     /// Holds what a call may cost at most, if a hard budget is over it. ``record(_:)`` puts what it cost in its place.
     /// - Returns: How many tokens it may make: all that it wants, or what the budget has room for, if that is `fewestTokens` at least.
-    /// - Throws: ``LedgerError`` with `insufficientQuota` when the budget has no room; nothing is held then.
+    /// - Throws: ``LedgerError`` with `insufficientQuota` when the budget has no room, `repeated` when the call was billed already, by
+    ///   a host that died before its answer was out; nothing is held then.
     package func hold(_ request: CallRequest) async throws -> Int {
         let time = request.started.milliseconds
-        let hasBudget = try await read { db in
-            let statement = try db.cachedStatement(sql: "SELECT 1 FROM keys WHERE id = ? AND max_budget IS NOT NULL")
-            return try Row.fetchOne(statement, arguments: [request.key]) != nil
+        let (hasBudget, isBilled) = try await read { db in
+            let statement = try db.cachedStatement(sql: """
+                SELECT EXISTS (SELECT 1 FROM keys WHERE id = ? AND max_budget IS NOT NULL),
+                    EXISTS (SELECT 1 FROM usage WHERE invocation = ? AND call = ?)
+                """)
+            let row = try Row.fetchOne(statement, arguments: [request.key, request.invocation.description, request.call.description])
+            return (row?[0] ?? false, row?[1] ?? false) as (Bool, Bool)
         }
+        guard !isBilled else { throw LedgerError(.repeated, "The call \(request.call) was billed already.") }
         guard hasBudget else { return request.maximumTokens }
         return try await write(durably: false) { db in
             guard let budget = try Budget(of: request.key, at: time, db) else { return request.maximumTokens }

@@ -62,7 +62,9 @@ struct Host: Sendable {
         } catch is NIOTooManyBytesError {
             throw APIError.tooLarge(limit: Host.bodyLimit)
         }
-        return Call(token: token, caller: context.caller, fields: try RequestFields(parsing: body.readableBytesView))
+        return Call(
+            id: request.headers[.callID].flatMap(UUIDv7.init) ?? UUIDv7(), token: token, caller: context.caller,
+            fields: try RequestFields(parsing: body.readableBytesView))
     }
 
     /// That it answers, what it has to do, and a count that grows while it does it.
@@ -93,9 +95,14 @@ struct Host: Sendable {
     }
 }
 
+extension HTTPField.Name {
+    /// The caller's own id of a call: the same when it is sent again because a connection broke. One id is billed once.
+    fileprivate static let callID = HTTPField.Name("x-swiftlet-call-id")!
+}
+
 /// A request that was admitted.
 struct Call: Sendable {
-    let id = UUIDv7()
+    let id: UUIDv7
     let begun = Date.now
     let token: InvocationToken
     let caller: Caller

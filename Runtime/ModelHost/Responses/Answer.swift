@@ -44,6 +44,7 @@ final class Answer: Sendable {
                 text += reader.beginning
                 return text
             }
+            // Nothing is out before it is billed, so there is nothing for the tally: if the host dies, the call may be made again.
             try await read { texts[$0] += readers[$0].read($1) }
             let (outcomes, usage) = try await end()
             for index in texts.indices { texts[index].scores += readers[index].restOfScores() }
@@ -72,7 +73,10 @@ final class Answer: Sendable {
             try await write(reader.beginning, of: index, to: &writer)
         }
         do {
-            try await read { index, event in try await write(readers[index].read(event), of: index, to: &writer) }
+            try await read { index, event in
+                if case .text(_, let tokens) = event { entry.add(tokens) }
+                try await write(readers[index].read(event), of: index, to: &writer)
+            }
             let (outcomes, usage) = try await end()
             var last = ByteBuffer()
             for index in readers.indices {
@@ -108,7 +112,6 @@ final class Answer: Sendable {
             }
             var left = choices.count
             for await (place, event) in events {
-                if case .text(_, let tokens) = event { entry.add(tokens) }
                 try await body(place, event)
                 guard case .finished(let outcome) = event else { continue }
                 if case .failed = outcome.finishReason { cancel() }
