@@ -139,13 +139,14 @@ for folder in names(in: "Functions") where holdsSwift("Functions/\(folder)") {
 
 // What the benchmarks call.
 program("benchmark-hello", at: "Tests/Benchmarks/hello", ["FunctionKit"])
+program("benchmark-masks", at: "Tests/Benchmarks/masks", ["Grammar", "Inference", "Wire"])
 
 // MARK: Tests: Tests/SomethingTests tests the room `Something`
 
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
     "Front": [.product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
-    "Inference": ["Jinja", "Wire"],
+    "Inference": ["Grammar", "Jinja", "Wire"],
     "Jinja": ["Wire"],
     "Ledger": [sqlite],
     "ResponseCache": ["Ledger"],

@@ -19,6 +19,9 @@ package final class CompiledGrammar: Sendable {
         try self.init(GBNFParser.parse(gbnf), for: trie)
     }
 
+    /// How many masks were worked out rather than found.
+    package var masksWorkedOut: Int { masks.withLock { $0.workedOut } }
+
     func mask(of places: Configurations, _ stacks: StackArena) -> TokenMask {
         masks.withLock { $0.mask(of: places, stacks) }
     }

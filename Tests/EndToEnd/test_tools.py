@@ -105,6 +105,34 @@ def test_a_call_that_must_be(scripted_client, choice):
     assert name == "get_weather" and json.loads(arguments)["city"] == "Rome" and reasons == ["tool_calls"]
 
 
+@pytest.mark.parametrize("strict, choice", [
+    (True, "auto"), (True, "required"), (False, "required"), (False, {"type": "function", "function": {"name": "get_weather"}}),
+])
+def test_arguments_fit_their_schema(scripted_client, strict, choice):
+    """The model would say other cities and other days."""
+    schema = {"type": "object", "properties": {"city": {"enum": ["Paris", "Bergen"]}, "days": {"type": "integer", "minimum": 7, "maximum": 7}},
+              "required": ["city", "days"], "additionalProperties": False}
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": schema, "strict": strict}}
+    # Where its script does not help it, this model has no preference: it is to write no space, and to end when it may.
+    bias = {"9": -100, "10": -100, "32": -100} | ({} if choice == "auto" else {str(256 + scripted_model.CONTROL.index(scripted_model.END)): 100})
+    options = dict(tools=[tool], tool_choice=choice, max_tokens=200, logit_bias=bias)
+    [call] = ask(scripted_client, **options).choices[0].message.tool_calls
+    arguments = json.loads(call.function.arguments)
+    assert list(arguments) == ["city", "days"] and arguments["city"] in ("Paris", "Bergen") and arguments["days"] == 7
+    content, thoughts, [(_, name, streamed_arguments)], reasons = streamed(scripted_client, **options)
+    assert name == "get_weather" and json.loads(streamed_arguments) == arguments
+    assert choice == "auto" or reasons == ["tool_calls"]
+    if choice == "auto":
+        assert content == "Let me see." and thoughts == "I need the weather."
+
+
+def test_a_strict_schema_that_cannot_be_held_to(scripted_client):
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": {"type": "object", "minProperties": 1}}}
+    with pytest.raises(openai.BadRequestError, match="minProperties") as caught:
+        ask(scripted_client, tools=[tool])
+    assert caught.value.param == "tools"
+
+
 def test_text_that_looks_like_a_call(scripted_client):
     messages = [{"role": "user", "content": "Tell me how calls look."}]
     text = "A call is <tool_call>{…}</tool_call>, like so."
@@ -115,6 +143,7 @@ def test_text_that_looks_like_a_call(scripted_client):
 @pytest.mark.parametrize("options, param", [
     ({"tools": [{"type": "magic"}]}, "tools[0].type"), ({"tools": [{"type": "function"}]}, "tools[0].function"),
     ({"tools": [{"type": "function", "function": {"name": "two words"}}]}, "tools[0].function.name"),
+    ({"tools": [{"type": "function", "function": {"name": "f", "strict": "yes"}}]}, "tools[0].function.strict"),
     ({"tools": [WEATHER], "tool_choice": "always"}, "tool_choice"), ({"tool_choice": "required"}, "tool_choice"),
     ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "nothing"}}}, "tool_choice"),
     ({"functions": [{"name": "f"}]}, "functions"),

@@ -89,4 +89,33 @@ import Wire
         let short = matcher.accept("aabxy".utf8)
         #expect(short && matcher.canEnd)
     }
+
+    /// What came before in one text is not worked out for the next, however deep it is nested.
+    @Test(arguments: schemas) func masksAreWorkedOutOnce(schema: String) throws {
+        let grammar = try CompiledGrammar(schema: OrderedJSON(parsing: schema.utf8), for: trie)
+        func walk() -> Int {
+            var dice = Dice(state: 3)
+            var matcher = GrammarMatcher(grammar)
+            var steps = 0
+            for _ in 0..<120 {
+                let mask = matcher.allowedTokens
+                let allowed = (0..<Int32(Self.pieces.count)).filter(mask.contains)
+                guard let token = allowed.randomElement(using: &dice), matcher.accept(token) else { break }
+                steps += 1
+            }
+            return steps
+        }
+        let steps = walk()
+        let before = grammar.masksWorkedOut
+        #expect(before <= steps + 1 && steps > 0)
+        #expect(walk() == steps && grammar.masksWorkedOut == before)
+    }
+
+    @Test(arguments: [0, 1, 63, 64, 65, 128, 300]) func masksOfAnyLengthApply(padding: Int) throws {
+        let grammar = try grammar("root ::= [\\x00-\\x7f]")
+        let mask = GrammarMatcher(grammar).allowedTokens
+        var scores = [Float](repeating: 1, count: 257 + padding)
+        scores.withUnsafeMutableBufferPointer { mask.apply(to: $0) }
+        #expect(scores.indices.filter { scores[$0] == 1 } == Array(0..<128))
+    }
 }

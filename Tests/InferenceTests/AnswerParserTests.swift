@@ -1,3 +1,4 @@
+import Grammar
 import Inference
 import Testing
 import Wire
@@ -115,23 +116,80 @@ import Wire
         #expect(ReasoningFormat(template: "no thoughts") == nil)
     }
 
-    /// What an answer is made to begin with is read as a call, once the model has gone on.
+    /// What an answer is made to begin with is read as a call, once the model has gone on as it must.
     @Test(arguments: ToolCallFormat.allCases) func aForcedCallIsRead(format: ToolCallFormat) throws {
         let constraint = try #require(ToolConstraint(.named("add"), Self.tools, format))
         let rest =
             switch format {
-            case .hermes: " {\"a\": 1}}\n</tool_call>"
+            case .hermes: " {\"days\": 1}}\n</tool_call>"
             case .parameterTags: "<parameter=days>\n1\n</parameter>\n</function>\n</tool_call>"
             case .argumentTags: "<arg_key>days</arg_key>\n<arg_value>1</arg_value>\n</tool_call>"
-            case .mistral, .functools, .markedList, .action: " {\"a\": 1}}]"
-            case .bare: " {\"a\": 1}}"
-            case .functionTags: "{\"a\": 1}</function>"
-            case .deepSeek: "{\"a\": 1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+            case .mistral, .functools, .markedList: " {\"days\": 1}}]"
+            case .action: " {\"days\": 1}}\n]<|END_ACTION|>"
+            case .bare: " {\"days\": 1}}"
+            case .functionTags: "{\"days\": 1}</function>"
+            case .deepSeek: "{\"days\": 1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
             }
-        let isTagged = [.parameterTags, .argumentTags].contains(format)
-        #expect(parsed(constraint.opening + rest, format) == (isTagged ? "call:add{\"days\": 1}" : "call:add{\"a\": 1}"))
-        #expect((constraint.schema == nil) == isTagged)
+        #expect(parsed(constraint.opening + rest, format) == "call:add{\"days\": 1}")
+        #expect(try allows(constraint.frame, rest) && constraint.asksForCall)
+        #expect(try !allows(constraint.frame, rest.replacing("1", with: "true")), "not of the schema")
+        #expect(try !allows(constraint.frame, rest + "x"))
         #expect(ToolConstraint(.auto, Self.tools, format) == nil)
-        #expect(ToolConstraint(.required, [Self.tools[1]], format) == constraint)
+
+        let required = try #require(ToolConstraint(.required, Self.tools, format))
+        let whole = String((constraint.opening + rest).dropFirst(required.opening.count))
+        #expect((constraint.opening + rest).hasPrefix(required.opening))
+        #expect(try allows(required.frame, whole) && allows(required.frame, whole.replacing("add", with: "get_weather")))
+        #expect(try !allows(required.frame, whole.replacing("add", with: "unknown")))
+    }
+
+    /// A model that may call a strict function, or not: text is free, and every call fits.
+    @Test(arguments: ToolCallFormat.allCases) func callsOfStrictFunctionsFit(format: ToolCallFormat) throws {
+        let strict = Self.tools.map { Tool(name: $0.name, parameters: $0.parameters, definition: .null, isStrict: true) }
+        let reasoning = try #require(ReasoningFormat(template: "</think>"))
+        let forced = try #require(ToolConstraint(.named("add"), strict, format))
+        let constraint = try #require(ToolConstraint(.auto, strict, format, reasoning: reasoning))
+        let isTagged = [.parameterTags, .argumentTags].contains(format)
+        let value = isTagged ? (format == .parameterTags ? "\n1\n" : "<arg_value>1") : " 1"
+        let body =
+            switch format {
+            case .parameterTags: "<parameter=days>\n1\n</parameter>\n</function>\n</tool_call>"
+            case .argumentTags: "<arg_key>days</arg_key>\n<arg_value>1</arg_value>\n</tool_call>"
+            case .functionTags: "{\"days\": 1}</function>"
+            case .deepSeek: "{\"days\": 1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+            case .hermes: " {\"days\": 1}}</tool_call>"
+            case .bare: " {\"days\": 1}}"
+            case .action: " {\"days\": 1}}]<|END_ACTION|>"
+            case .mistral, .functools, .markedList: " {\"days\": 1}}]"
+            }
+        let call = forced.opening + body
+        let wrong = forced.opening + body.replacing(value, with: value.replacing("1", with: "\"x\""))
+        #expect(constraint.opening.isEmpty && !constraint.asksForCall && wrong != call)
+        for before in ["", "<think>I could call.</think>\n\n", "<think>\n" + wrong + "</think>"] {
+            #expect(try allows(constraint.frame, before + call), "\(before)")
+            #expect(try !allows(constraint.frame, before + wrong), "\(before)")
+            #expect(try allows(constraint.frame, before + "It is 21° <b>now</b>, and 1 < 2."))
+        }
+        if format != .bare { #expect(try allows(constraint.frame, "Let me see. " + call) && !allows(constraint.frame, "Let me see. " + wrong)) }
+        // Who is in the middle of a thought comes to its end first.
+        let thinking = try #require(ToolConstraint(.named("add"), strict, format, reasoning: reasoning, isThinking: true))
+        #expect(try thinking.opening.isEmpty && allows(thinking.frame, "Hm.</think>\n\n" + call) && !allows(thinking.frame, "Hm.</think>\n\nNo."))
+    }
+
+    @Test func aSchemaThatCannotBeHeldToIsAnErrorForStrictFunctionsOnly() throws {
+        let parameters = OrderedJSON.object([.init("type", .string("object")), .init("minProperties", .integer(1))])
+        func constraint(_ isStrict: Bool) throws -> ToolConstraint {
+            try #require(ToolConstraint(.required, [Tool(name: "f", parameters: parameters, definition: .null, isStrict: isStrict)], .bare))
+        }
+        #expect(try allows(constraint(false).frame, "{\"name\": \"f\", \"parameters\": {\"a\": [1]}}"))
+        #expect(throws: GrammarError.self) { try allows(constraint(true).frame, "") }
+    }
+
+    /// Every byte is a token, and token 256 ends the answer.
+    private static let trie = TokenTrie(vocabularyCount: 257, bytes: { $0 < 256 ? [UInt8($0)] : [] }, ends: { $0 == 256 })
+
+    private func allows(_ frame: Frame, _ text: String) throws -> Bool {
+        var matcher = GrammarMatcher(try CompiledGrammar(frame, for: Self.trie))
+        return matcher.accept(text.utf8) && matcher.canEnd
     }
 }

@@ -22,6 +22,15 @@ package struct JSONSchema {
         return compiler.syntax.rules
     }
 
+    /// A value that fits a schema of its own, within a larger grammar.
+    static func value(_ schema: OrderedJSON, _ syntax: inout JSONSyntax) throws(GrammarError) -> Expression {
+        var compiler = JSONSchema(schema)
+        compiler.syntax = syntax
+        let value = try compiler.value(schema, at: "#")
+        syntax = compiler.syntax
+        return value
+    }
+
     /// The rules of any JSON object: OpenAI's `json_object`.
     static func rulesForAnyObject() throws(GrammarError) -> RuleSet {
         var syntax = JSONSyntax()

@@ -23,16 +23,25 @@ package struct TokenMask: Hashable, Sendable {
     /// Sets the score of every token that is not in the set to minus infinity.
     /// - Parameter scores: one for each token; scores beyond the vocabulary's end (padding) are excluded, too.
     package func apply(to scores: UnsafeMutableBufferPointer<Float>) {
-        for (place, word) in words.enumerated() where word != .max {
-            let first = place * 64
-            var excluded = ~word
-            while excluded != 0 {
-                let index = first + excluded.trailingZeroBitCount
-                guard index < scores.count else { break }
-                scores[index] = -.infinity
-                excluded &= excluded - 1
-            }
+        guard let start = scores.baseAddress else { return }
+        let whole = min(words.count, scores.count / 64)
+        words.withUnsafeBufferPointer { words in
+            for place in 0..<whole { Self.apply(words[place], to: start + place * 64, count: 64) }
+            if whole < words.count { Self.apply(words[whole], to: start + whole * 64, count: scores.count - whole * 64) }
         }
-        if count < scores.count { for index in count..<scores.count { scores[index] = -.infinity } }
+        if words.count * 64 < scores.count { scores[(words.count * 64)...].update(repeating: -.infinity) }
+    }
+
+    private static func apply(_ word: UInt64, to scores: UnsafeMutablePointer<Float>, count: Int) {
+        // Most words allow all of their tokens, or none.
+        if word == .max { return }
+        if word == 0 { return scores.update(repeating: -.infinity, count: count) }
+        var excluded = ~word
+        while excluded != 0 {
+            let index = excluded.trailingZeroBitCount
+            guard index < count else { return }
+            scores[index] = -.infinity
+            excluded &= excluded - 1
+        }
     }
 }

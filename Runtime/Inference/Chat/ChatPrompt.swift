@@ -9,7 +9,7 @@ package struct ChatPrompt: Sendable {
     package let parser: AnswerParser?
     /// What the model was made to begin its answer with, of which the rest follows.
     package let opening: String
-    /// What an answer must look like; `nil` where the model decides.
+    /// What the answer is held to; `nil` where the model decides.
     package let constraint: ToolConstraint?
 
     /// - Parameters:
@@ -31,9 +31,9 @@ package struct ChatPrompt: Sendable {
         } else {
             parser = AnswerParser(template.toolCalls, tools, reasoning: template.reasoning, prompt: end, takesSeveral: takesSeveral)
         }
-        constraint = ToolConstraint(choice, tools, template.toolCalls)
-        // Who is in the middle of a thought finishes it first.
-        opening = parser?.isThinking == true ? "" : constraint?.opening ?? ""
+        constraint = ToolConstraint(
+            choice, tools, template.toolCalls, takesSeveral: takesSeveral, reasoning: template.reasoning, isThinking: parser?.isThinking == true)
+        opening = constraint?.opening ?? ""
         prompt.append(opening, isTrusted: true)
         tokens = template.encode(prompt, tokenizer)
         let marks = (tools.isEmpty ? [] : template.toolCalls.marks) + (template.reasoning.map { [$0.opening, $0.closing] } ?? [])

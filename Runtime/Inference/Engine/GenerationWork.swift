@@ -111,7 +111,6 @@ final class GenerationWork: SequenceWork {
                 if matcher?.canEnd == true { return nil }
                 throw .noTokenFits
             }
-            guard logits.allSatisfy({ !$0.isNaN }) else { throw .notNumbers }
             mask.apply(to: logits)
         }
         guard let token = sampler.next(logits) else { throw .notNumbers }

@@ -47,10 +47,14 @@ extension Host {
             throw APIError.wrongValue(
                 "prompt", prompts.isEmpty ? "there must be at least one." : "a call has at most \(most) answers, over all prompts and 'n'.")
         }
-        if options.form != nil, prompts.contains(where: { $0.chat?.constraint != nil }) {
-            throw APIError.wrongValue(options.form?.field ?? "response_format", "it cannot be combined with a 'tool_choice' that asks for a call.")
+        let chat = prompts[0].chat
+        if let form = options.form, chat?.constraint?.asksForCall == true {
+            throw APIError.wrongValue(form.field, "it cannot be combined with a 'tool_choice' that asks for a call.")
         }
-        let grammar = try options.form.map(grammars.grammar)
+        let grammar =
+            if let form = options.form { try grammars.grammar(for: form) } else {
+                try chat?.constraint.map { try grammars.grammar(for: .calls($0.frame), spelled: chat?.spelled ?? [:]) }
+            }
         var requests = prompts.enumerated().flatMap { place, prompt in
             let room = max(1, engine.description.contextLength - prompt.tokens.count)
             let request = GenerationRequest(

@@ -1,11 +1,13 @@
 import Grammar
 import Wire
 
-/// What an answer must fit: OpenAI's `response_format`, or llama-server's `grammar`.
+/// What an answer must fit: OpenAI's `response_format`, llama-server's `grammar`, or what its tools ask for.
 enum AnswerForm: Hashable, Sendable {
     case anyObject
     case schema(OrderedJSON)
     case grammar(String)
+    /// An answer with calls.
+    case calls(Frame)
 
     init?(_ fields: RequestFields) throws {
         let grammar = try fields.string("grammar")
@@ -29,5 +31,11 @@ enum AnswerForm: Hashable, Sendable {
     }
 
     /// The field that a mistake is in.
-    var field: String { if case .grammar = self { "grammar" } else { "response_format" } }
+    var field: String {
+        switch self {
+        case .anyObject, .schema: "response_format"
+        case .grammar: "grammar"
+        case .calls: "tools"
+        }
+    }
 }

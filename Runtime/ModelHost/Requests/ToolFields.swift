@@ -41,8 +41,11 @@ struct ToolFields {
         }
         let parameters = function["parameters"] ?? .null
         guard parameters == .null || parameters.members != nil else { throw APIError.wrongType("\(place).function.parameters", "a JSON schema") }
+        guard [nil, .null, .bool(true), .bool(false)].contains(function["strict"]) else {
+            throw APIError.wrongType("\(place).function.strict", "true or false")
+        }
         let none = OrderedJSON.object([.init("type", .string("object")), .init("properties", .object([]))])
-        return Tool(name: name, parameters: parameters == .null ? none : parameters, definition: value)
+        return Tool(name: name, parameters: parameters == .null ? none : parameters, definition: value, isStrict: function["strict"]?.bool == true)
     }
 
     private static func choice(_ fields: RequestFields, among tools: [Tool]) throws -> ToolChoice {

@@ -16,9 +16,11 @@ package struct Tool: Sendable {
     package let parameters: OrderedJSON
     /// As the client sent it, for the template: an object with `type` and `function`.
     package let definition: OrderedJSON
+    /// Whether whatever calls it fits ``parameters``; a schema that cannot be held to is an error then.
+    package let isStrict: Bool
 
-    package init(name: String, parameters: OrderedJSON, definition: OrderedJSON) {
-        (self.name, self.parameters, self.definition) = (name, parameters, definition)
+    package init(name: String, parameters: OrderedJSON, definition: OrderedJSON, isStrict: Bool = false) {
+        (self.name, self.parameters, self.definition, self.isStrict) = (name, parameters, definition, isStrict)
     }
 }
 
