@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import Wire
 
 extension Ledger {
     /// Puts a price list in force from `date` on. It is the whole list: a model or function that it does not name is free.
@@ -10,7 +11,11 @@ extension Ledger {
         let fees = Dictionary(fees.map { ($0.function, $0) }) { _, last in last }
         try await write { db in
             for model in Set(prices.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT model FROM prices")).sorted() {
-                try (prices[model] ?? Price(model: model, input: .free)).store(from: date.milliseconds, db)
+                // An adapter that is named no more costs what its model does.
+                let common = prices[ModelName(model).alias] ?? Price(model: model, input: .free)
+                let price = prices[model] ?? Price(
+                    model: model, input: common.input, cachedInput: common.cachedInput, output: common.output, embedding: common.embedding)
+                try price.store(from: date.milliseconds, db)
             }
             for function in Set(fees.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT function FROM fees")).sorted() {
                 // One that is named no more costs what all do.
@@ -28,6 +33,18 @@ extension Ledger {
 }
 
 extension Price {
+    /// Lets an adapter that has no price of its own cost what its model does, from the beginning on.
+    static func inherit(for model: String, _ db: Database) throws {
+        let name = ModelName(model)
+        guard name.adapter != nil else { return }
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO prices (model, valid_from, input, cached_input, output, embedding)
+            SELECT ?, valid_from, input, cached_input, output, embedding FROM prices
+            WHERE model = ? AND NOT EXISTS (SELECT 1 FROM prices WHERE model = ?)
+            """)
+        try statement.execute(arguments: [model, name.alias, model])
+    }
+
     package static func inForce(of model: String, at time: Int64, _ db: Database) throws -> Price? {
         let statement = try db.cachedStatement(
             sql: "SELECT * FROM prices WHERE model = ? AND valid_from <= ? ORDER BY valid_from DESC LIMIT 1")

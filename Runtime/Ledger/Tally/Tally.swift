@@ -1,6 +1,7 @@
 import FoundationEssentials
 import SwiftletSystem
 import Synchronization
+import Wire
 
 /// What a host's running calls have made so far, in a file that outlives the host.
 ///
@@ -61,9 +62,10 @@ package final class Tally: Sendable {
     }
 
     /// Enters a call before it begins.
-    /// - Returns: `nil` when as many calls run as the tally has room for.
+    /// - Returns: `nil` when as many calls run as the tally has room for, or the adapter's name is too long for it.
     package func open(_ request: CallRequest) -> Entry? {
-        guard let kind = TallyLayout.kinds.firstIndex(of: request.kind), let slot = free.withLock({ $0.popLast() }) else { return nil }
+        let adapter = Array((ModelName(request.model).adapter ?? "").utf8)
+        guard adapter.count <= TallyLayout.longestAdapter, let kind = TallyLayout.kinds.firstIndex(of: request.kind), let slot = free.withLock({ $0.popLast() }) else { return nil }
         let offset = TallyLayout.offset(of: slot)
         file.bytes.storeBytes(of: request.invocation.bits, toByteOffset: offset + 16, as: UInt128.self)
         file.bytes.storeBytes(of: request.call.bits, toByteOffset: offset + 32, as: UInt128.self)
@@ -71,6 +73,8 @@ package final class Tally: Sendable {
         file.bytes.storeBytes(of: Int64(kind), toByteOffset: offset + 56, as: Int64.self)
         file.bytes.storeBytes(of: Int64(request.promptTokens), toByteOffset: offset + 64, as: Int64.self)
         file.bytes.storeBytes(of: 0, toByteOffset: offset + 72, as: Int64.self)
+        file.bytes.storeBytes(of: Int64(adapter.count), toByteOffset: offset + 80, as: Int64.self)
+        UnsafeMutableRawBufferPointer(rebasing: file.bytes[(offset + 88)...]).copyBytes(from: adapter)
         number(at: offset + 8) { $0.store(0, ordering: .relaxed) }
         number(at: 8) { _ = $0.max(Int64(slot + 1), ordering: .relaxed) }
         number(at: offset) { $0.store(1, ordering: .releasing) }

@@ -31,7 +31,7 @@ extension Host {
     }
 
     private func generate(_ call: Call, _ kind: TextKind, prompt makePrompt: () throws -> Prompt) async throws -> Response {
-        try checkModel(call)
+        let model = try model(of: call)
         guard engine.description.canGenerate else {
             throw APIError.invalidRequest(
                 "The model '\(alias)' makes embeddings and generates no text. Use /v1/embeddings.", parameter: "model")
@@ -49,7 +49,7 @@ extension Host {
         let grammar = try options.form.map(grammars.grammar)
         let room = max(1, engine.description.contextLength - prompt.tokens.count)
         let callRequest = call.request(
-            alias, kind.usageKind, promptTokens: prompt.tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
+            model, kind.usageKind, promptTokens: prompt.tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
         let admission = try await meter.admit(callRequest)
         let load = load.claim()
         let generation: Generation
@@ -57,7 +57,7 @@ extension Host {
             generation = try engine.generate(
                 GenerationRequest(
                     prompt: prompt.tokens, maximumTokens: admission.maximumTokens, sampling: options.sampling, stop: options.stop,
-                    spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, ignoresEnd: options.ignoresEnd, grammar: grammar))
+                    spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, adapter: model.adapter, ignoresEnd: options.ignoresEnd, grammar: grammar))
         } catch {
             await meter.release(callRequest, admission)
             throw (error as? InferenceError).map { APIError($0, logger: logger).at(kind == .chat ? "messages" : "prompt") } ?? error
@@ -65,7 +65,7 @@ extension Host {
         let answer = Answer(
             generation: generation, prompt: prompt.chat, call: call, entry: admission.entry,
             usage: charge(callRequest, admission, for: generation, load: load),
-            shape: TextShape(kind: kind, call: call.id, created: call.begun, model: alias, streamsUsage: options.streamsUsage),
+            shape: TextShape(kind: kind, call: call.id, created: call.begun, model: callRequest.model, streamsUsage: options.streamsUsage),
             logger: logger)
         return options.streams ? answer.stream() : try await answer.whole()
     }

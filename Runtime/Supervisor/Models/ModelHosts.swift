@@ -54,7 +54,7 @@ actor ModelHosts {
         for entry in wanted {
             if let model = models[entry.alias] {
                 models[entry.alias]?.entry = entry
-                if model.entry.path != entry.path { actions += pool.replace(entry.alias) }
+                if model.entry.path != entry.path || model.entry.adapters != entry.adapters { actions += pool.replace(entry.alias) }
             } else {
                 do {
                     let socket = Self.socket(of: entry.alias, in: state)
@@ -164,7 +164,7 @@ actor ModelHosts {
             arguments: [
                 "--model", model.entry.path, "--alias", alias, "--ledger", state.ledger, "--token-key", state.tokenKey,
                 "--drain-timeout", "86400",
-            ],
+            ] + model.entry.adapters.sorted { $0.key < $1.key }.flatMap { ["--adapter", "\($0.key)=\($0.value)"] },
             environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"],
             workingDirectory: state.path, input: model.socket, keepsInput: true, logFile: logFile(of: alias), grace: .seconds(10))
         let launcher = programs.launcher
