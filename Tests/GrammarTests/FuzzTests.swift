@@ -61,7 +61,7 @@ import Wire
             }
             #expect(Bounds.processorTime - start < 1, "\(text.debugDescription)")
         }
-        #expect((1000..<9900).contains(compiled))
+        #expect((500..<9500).contains(compiled))
         #expect(try bounds.growth() < 256 << 20)
     }
 }
