@@ -103,8 +103,9 @@ room("FastCGI", in: "Gateway", [
 ])
 room("Nginx", in: "Gateway", [mustache])
 room("Identity", in: "Gateway", ["HTTPClient", "Wire", .product(name: "JWTKit", package: "jwt-kit")])
+room("ResponseCache", in: "Gateway", ["Ledger", "Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("Front", in: "Gateway", [
-    "FastCGI", "Supervisor", "Ledger", "HTTPClient", "Identity", "Wire", "SwiftletSystem", hummingbird, .product(name: "Crypto", package: "swift-crypto"),
+    "FastCGI", "ResponseCache", "Supervisor", "Ledger", "HTTPClient", "Identity", "Wire", "SwiftletSystem", hummingbird, .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ])
 program("swiftlet", at: "Runtime/CommandLine", [
@@ -147,6 +148,7 @@ let alsoTested: [String: [Target.Dependency]] = [
     "Inference": ["Jinja", "Wire"],
     "Jinja": ["Wire"],
     "Ledger": [sqlite],
+    "ResponseCache": ["Ledger"],
     "Identity": [.product(name: "JWTKit", package: "jwt-kit")],
 ]
 for folder in names(in: "Tests") where folder.hasSuffix("Tests") {

@@ -14,12 +14,14 @@ extension HTTPField.Name {
 struct Bill: Sendable {
     let invocation: Invocation
     let outcome: FunctionCall.Outcome
+    /// What the invocation is charged beside its calls.
+    let fee: Fee
     let ledger: Ledger
     let logger: Logger
     private let duration: Duration
 
-    init(invocation: Invocation, outcome: FunctionCall.Outcome, ledger: Ledger, logger: Logger) {
-        (self.invocation, self.outcome, self.ledger, self.logger) = (invocation, outcome, ledger, logger)
+    init(invocation: Invocation, outcome: FunctionCall.Outcome, fee: Fee, ledger: Ledger, logger: Logger) {
+        (self.invocation, self.outcome, self.fee, self.ledger, self.logger) = (invocation, outcome, fee, ledger, logger)
         duration = invocation.started.duration(to: .now)
     }
 
@@ -36,10 +38,14 @@ struct Bill: Sendable {
             Settlement(
                 status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
                 coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte),
-            answering: answering)
+            durably: mayCharge, answering: answering)
         logger.info("\(Report(record: record).line)")
         return record
     }
+
+    /// Whether a bill that is lost with the machine's power would be money lost. What another function made for this one is not: its
+    /// model calls are durable by themselves, and the next start settles what it finds open.
+    private var mayCharge: Bool { !invocation.function.models.isEmpty || !fee.isFree }
 
     /// Tries until the invocation is settled. The process's end ends it; then the next start settles.
     /// - Parameter answering: as for ``settle(answering:)``: who asks again gets the answer that is billed.

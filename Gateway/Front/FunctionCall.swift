@@ -27,6 +27,8 @@ struct FunctionCall: Sendable {
         /// Whether a worker was started for this call.
         var isCold = false
         var isEventStream = false
+        /// Whether an event stream came to its `[DONE]`: OpenAI's clients hang up there, and have all of it.
+        var isDone = false
         var keepsConnection = false
         var timeToFirstByte: Duration?
         /// The end of a body of known length, held back so that the client has it all only when the bill is settled.
@@ -46,6 +48,7 @@ struct FunctionCall: Sendable {
                     try await exchange(body, over: connection, into: sink, progress, limit)
                 }
             }
+        } catch where Task.isCancelled && progress.value.isDone {
         } catch {
             // A client that leaves is no fault; its REPORT line says so.
             if !Task.isCancelled { logger.warning("\(function.manifest.name) failed: \(error)") }
@@ -71,7 +74,8 @@ struct FunctionCall: Sendable {
     ) async throws {
         var hasRetried = false
         while true {
-            let lease = try await function.acquire(key: invocation.caller.key, deadline: invocation.deadline)
+            let lease = try await function.acquire(
+                key: invocation.caller.key, invocation: invocation.id, deadline: invocation.deadline)
             progress.update {
                 $0.queued += lease.waited
                 $0.isCold = $0.isCold || lease.isCold
@@ -172,7 +176,10 @@ struct FunctionCall: Sendable {
             limit.beginWait()
             guard let piece = try await pieces.next() else { break }
             limit.endWait()
-            progress.update { $0.timeToFirstByte = $0.timeToFirstByte ?? invocation.started.duration(to: .now) }
+            progress.update {
+                $0.timeToFirstByte = $0.timeToFirstByte ?? invocation.started.duration(to: .now)
+                $0.isDone = $0.isEventStream && piece.readableBytesView.suffix(Self.done.count).elementsEqual(Self.done)
+            }
             if let left = missing {
                 guard piece.readableBytes <= left else { throw APIError.badGateway("The function sent more than its Content-Length.") }
                 missing = left - piece.readableBytes
@@ -188,6 +195,8 @@ struct FunctionCall: Sendable {
             throw APIError.badGateway("The function ended \(missing) bytes before its Content-Length.")
         }
     }
+
+    private static let done = Array("data: [DONE]\n\n".utf8)
 
     private static func head(of response: FastCGIResponse) -> HTTPResponse {
         var headers = response.headers

@@ -13,6 +13,8 @@ struct FunctionInvoker: Sendable {
     let tokens: TokenKey
     let limiter: RateLimiter
     let connections: WorkerConnections
+    /// `nil` where no answers can be kept.
+    let answers: AnswerCache?
     let logger: Logger
 
     func respond(to request: Request, context: GatewayContext, function: FunctionRunner, route: Route) async throws -> Response {
@@ -24,22 +26,28 @@ struct FunctionInvoker: Sendable {
             id: context.invocationID, caller: caller, function: function.manifest, version: function.version, route: route, tokens: tokens)
         var request = request
         var idempotent: IdempotentRequest?
-        if caller.parent == nil, let token = try IdempotencyKey.token(of: request) {
+        var inquiry: AnswerCache.Inquiry?
+        let token = caller.parent == nil ? try IdempotencyKey.token(of: request) : nil
+        let isLookedUp = caller.parent == nil && answers != nil && AnswerCache.takes(request, function)
+        if token != nil || isLookedUp {
             let whole = try await LimitedBody(base: request.body, limit: limit).collect(upTo: limit)
             request.body = RequestBody(buffer: whole)
-            let fingerprint = IdempotencyKey.fingerprint(of: request, body: whole)
-            let claimed = IdempotentRequest(key: caller.key, token: token, fingerprint: fingerprint, invocation: invocation.id)
-            if let response = try IdempotencyKey.response(to: await ledger.claim(claimed)) { return response }
-            idempotent = claimed
+            if let token {
+                let fingerprint = IdempotencyKey.fingerprint(of: request, body: whole)
+                let claimed = IdempotentRequest(key: caller.key, token: token, fingerprint: fingerprint, invocation: invocation.id)
+                if let response = try IdempotencyKey.response(to: await ledger.claim(claimed)) { return response }
+                idempotent = claimed
+            }
+            if isLookedUp { inquiry = await answers?.inquiry(request, body: whole, function, caller) }
         }
         let call = FunctionCall(
             invocation: invocation, function: function, route: route, original: request,
             request: FastCGIRequest(
                 request, parameters: context.parameters, function: function, route: route, invocation: invocation),
             eventLoop: context.channel.eventLoop, logger: context.logger)
-        let admitted = idempotent
+        let (admitted, asked) = (idempotent, inquiry)
         let relay = Relay(on: EventLoopExecutor.of(context.channel.eventLoop)) { parts in
-            await run(call, for: caller, idempotent: admitted, into: parts)
+            await run(call, for: caller, idempotent: admitted, inquiry: asked, into: parts)
         }
         context.channel.closeFuture.whenComplete { [weak relay] _ in relay?.cancel() }
 
@@ -59,8 +67,11 @@ struct FunctionInvoker: Sendable {
 
     /// One invocation from admission to settlement. A call that a function makes is part of its caller's invocation,
     /// which is admitted, limited and settled where it began.
-    private func run(_ call: FunctionCall, for caller: Caller, idempotent: IdempotentRequest?, into parts: Relay.Parts) async {
+    private func run(
+        _ call: FunctionCall, for caller: Caller, idempotent: IdempotentRequest?, inquiry: AnswerCache.Inquiry?, into parts: Relay.Parts
+    ) async {
         guard caller.parent == nil else {
+            answers?.calledFunction(in: call.invocation.id)
             let sink = ResponseSink(parts, holds: false)
             let outcome = await call.run(connections: connections, into: sink)
             return await finish(outcome, [:], sink)
@@ -72,25 +83,43 @@ struct FunctionInvoker: Sendable {
             await unclaim(idempotent)
             return parts.fail(error)
         }
+        var common = ticket?.headers ?? [:]
+        let fee: Fee
         do {
-            try await ledger.reserve(call.invocation.reservation)
+            if let inquiry, let entry = await answers?.find(inquiry) {
+                var (head, body) = try await replay(entry, call, idempotent: idempotent)
+                ticket?.end(tokens: 0)
+                head.headerFields.append(contentsOf: common)
+                await parts.send(.head(head))
+                await parts.send(.body(body))
+                return parts.finish()
+            }
+            fee = try await ledger.reserve(call.invocation.reservation)
         } catch {
             ticket?.end(tokens: 0)
             await unclaim(idempotent)
             return parts.fail(error)
         }
-        let sink = ResponseSink(parts, headers: ticket?.headers ?? [:], holds: true, keeps: idempotent != nil)
+        if inquiry != nil {
+            common[.cacheStatus] = "miss"
+            answers?.began(call.invocation.id)
+        }
+        let sink = ResponseSink(parts, headers: common, holds: true, keeps: idempotent != nil || inquiry != nil)
         var outcome = await idempotent == nil ? call.run(connections: connections, into: sink) : runToTheEnd(call, into: sink)
-        if idempotent == nil, Task.isCancelled { outcome.status = .clientClosed }
+        if idempotent == nil, Task.isCancelled, !outcome.isDone { outcome.status = .clientClosed }
 
-        let bill = Bill(invocation: call.invocation, outcome: outcome, ledger: ledger, logger: logger)
+        let bill = Bill(invocation: call.invocation, outcome: outcome, fee: fee, ledger: ledger, logger: logger)
         var answering: (request: IdempotentRequest, answer: KeptAnswer)?
         if let idempotent, outcome.error == nil, let kept = sink.kept(with: outcome.lastPiece) {
             answering = IdempotencyKey.answer(kept.head, body: kept.body).map { (request: idempotent, answer: $0) }
         }
+        let calledNoFunction = inquiry.map { _ in answers?.ended(call.invocation.id) ?? false } ?? false
         var headers = HTTPFields()
         do {
             let record = try await bill.settle(answering: answering)
+            if let inquiry, calledNoFunction, outcome.error == nil, let kept = sink.kept(with: outcome.lastPiece) {
+                await answers?.keep(inquiry, kept.head, body: kept.body, of: record, for: caller)
+            }
             let tokens = record.usage.totalTokens
             ticket?.end(tokens: tokens)
             if tokens > 0 { await call.function.record(tokens: tokens, key: record.key) }

@@ -6,6 +6,7 @@ import Ledger
 import Logging
 import NIOCore
 import NIOPosix
+import ResponseCache
 import ServiceLifecycle
 import Supervisor
 import SwiftletSystem
@@ -33,8 +34,9 @@ package struct Gateway: Sendable {
             state: state, programs: programs, reservedRoutes: SystemRoutes.all, modelMemory: modelMemory, logger: logger,
             prove: WorkerProof(connections: connections).prove, closeConnections: { connections.forget($0) })
         let invoker = FunctionInvoker(
-            ledger: ledger, tokens: tokens, limiter: RateLimiter(), connections: connections, logger: logger)
-        let system = SystemRoutes(ledger: ledger, models: { await supervisor.models }, isReady: { await supervisor.isReady })
+            ledger: ledger, tokens: tokens, limiter: RateLimiter(), connections: connections,
+            answers: Self.answers(in: state, supervisor, logger), logger: logger)
+        let system = SystemRoutes(ledger: ledger, models: { await supervisor.models }, status: { await supervisor.status() }, isReady: { await supervisor.isReady })
         let identities = settings.jwt.map { TokenVerifier($0.expectations, keys: $0.keys) }
         clients = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: nil, identities: identities), system: system, invoker: invoker)
         functions = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: tokens, identities: nil), system: system, invoker: invoker)
@@ -43,6 +45,17 @@ package struct Gateway: Sendable {
         retention = settings.retentionDays.map { RetentionService(ledger: ledger, days: $0, logger: logger) }
         self.state = state
         self.logger = logger
+    }
+
+    /// Without a place for it, every call runs.
+    private static func answers(in state: StateDirectory, _ supervisor: Supervisor, _ logger: Logger) -> AnswerCache? {
+        do {
+            return AnswerCache(
+                store: try ResponseCache(path: state.responseCache), identities: { await supervisor.identities(of: $0) }, logger: logger)
+        } catch {
+            logger.error("no answers are kept: \(error)")
+            return nil
+        }
     }
 
     /// Routes that the gateway answers itself and no function can have.

@@ -2,6 +2,7 @@ import Hummingbird
 import Ledger
 import Logging
 import NIOCore
+import Wire
 
 /// What the gateway knows of one request while it is answered.
 struct GatewayContext: RequestContext {

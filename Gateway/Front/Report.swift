@@ -7,25 +7,26 @@ struct Report {
 
     var line: String {
         let usage = record.usage
-        func milliseconds(_ value: Int64?) -> String { value.map { "\($0)" } ?? "-" }
-        let fields: [(String, String)] = [
-            ("invocation", "\(record.id)"),
-            ("function", record.function),
-            ("key", record.key),
-            ("status", record.status.rawValue),
-            ("http_status", record.httpStatus.map { "\($0)" } ?? "-"),
-            ("duration_ms", milliseconds(record.durationMilliseconds)),
-            ("billed_ms", milliseconds(record.billedMilliseconds)),
-            ("queue_ms", milliseconds(record.queueMilliseconds)),
-            ("cold_start_ms", milliseconds(record.coldStartMilliseconds)),
-            ("model_load_ms", milliseconds(record.loadMilliseconds)),
-            ("first_token_ms", milliseconds(record.firstTokenMilliseconds)),
-            ("first_byte_ms", milliseconds(record.firstByteMilliseconds)),
-            ("prompt_tokens", "\(usage.promptTokens)"),
-            ("cached_tokens", "\(usage.cachedTokens)"),
-            ("completion_tokens", "\(usage.completionTokens)"),
-            ("cost_usd", "\(record.cost)"),
-        ]
-        return "REPORT " + fields.map { "\($0)=\($1)" }.joined(separator: " ")
+        var line = "REPORT"
+        func add(_ name: StaticString, _ value: String) { line += " \(name)=\(value)" }
+        func add(_ name: StaticString, _ value: Int64?) { add(name, value.map(String.init) ?? "-") }
+        add("invocation", record.id.description)
+        add("function", record.function)
+        add("key", record.key)
+        add("status", record.status.rawValue)
+        add("http_status", record.httpStatus.map(Int64.init))
+        add("duration_ms", record.durationMilliseconds)
+        add("billed_ms", record.billedMilliseconds)
+        add("queue_ms", record.queueMilliseconds)
+        add("cold_start_ms", record.coldStartMilliseconds)
+        add("model_load_ms", record.loadMilliseconds)
+        add("first_token_ms", record.firstTokenMilliseconds)
+        add("first_byte_ms", record.firstByteMilliseconds)
+        add("prompt_tokens", Int64(usage.promptTokens))
+        add("cached_tokens", Int64(usage.cachedTokens))
+        add("completion_tokens", Int64(usage.completionTokens))
+        add("cost_usd", record.cost.description)
+        add("cache", record.isCached ? "hit" : "-")
+        return line
     }
 }

@@ -8,11 +8,12 @@ import Wire
 struct SystemRoutes: Sendable {
     static let healthPath = "/health"
     /// Routes that no function can have.
-    static let all = ["GET /health", "GET /v1/models", "GET /v1/models/{model}", "GET /v1/invocations/{id}"].compactMap(Route.init)
+    static let all = ["GET /health", "GET /status", "GET /v1/models", "GET /v1/models/{model}", "GET /v1/invocations/{id}"].compactMap(Route.init)
         + UsageRoutes.all
 
     let ledger: Ledger
     let models: @Sendable () async -> [ModelName]
+    let status: @Sendable () async -> SystemStatus
     /// Whether the functions that lay there at the start serve.
     let isReady: @Sendable () async -> Bool
 
@@ -21,6 +22,14 @@ struct SystemRoutes: Sendable {
         router.get(.init(Self.healthPath)) { _, _ in
             guard await isReady() else { throw APIError.overloaded("Swiftlet is starting. Try again in a moment.") }
             return try Self.json(["status": "ok"] as JSON)
+        }
+        router.get("/status") { _, context in
+            guard context.caller?.isAdmin == true else {
+                throw APIError(
+                    status: 403, message: "Only an admin's key may see the status: 'swiftlet keys update NAME --admin' makes it one.",
+                    type: "invalid_request_error", code: "admin_required")
+            }
+            return try Self.json(await status())
         }
         router.get("/v1/models") { _, _ in
             let models = await models().map(Self.model)

@@ -1,6 +1,7 @@
 import HTTPClient
 import Logging
 import Synchronization
+import Wire
 
 /// Calls out on behalf of one invocation: shows its token, keeps its deadline, adds up what it uses.
 final class Caller: Sendable {
@@ -30,6 +31,8 @@ final class Caller: Sendable {
     /// - Throws: ``APIError`` when there is none.
     func send(_ peer: String, at socket: String, _ method: String, _ path: String, _ body: [UInt8]?) async throws -> HTTPClient.Response {
         var headers = [HTTPClient.Field("Authorization", "Bearer \(invocation.token)")]
+        // libcurl sends a request once more when a connection that it kept turns out to be dead; the host tells by this.
+        headers.append(HTTPClient.Field("x-swiftlet-call-id", "\(UUIDv7())"))
         if body != nil { headers.append(HTTPClient.Field("Content-Type", "application/json")) }
         do {
             return try await HTTPClient.send(

@@ -6,6 +6,7 @@
 // --parent PID      of the supervisor; when it is no longer our parent, we exit
 // --signal NUMBER   that the kernel sends us when the supervisor dies
 // --memory BYTES    of private data, at most
+// --members FILE    of the memory group (cgroup v2) that we join
 // --user UID        whose rights we have, with the group of the same number, and no others
 // --group GID       one more group; may be repeated
 // --powerless      give up root's rights, and stay root by name
@@ -14,6 +15,7 @@
 // --network         TCP may be used although reading is confined
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
@@ -33,6 +35,7 @@ struct options {
     pid_t parent;
     int death_signal;
     rlim_t memory;
+    const char *members;
     uid_t user;
     bool network, powerless;
     gid_t groups[MOST];
@@ -47,7 +50,7 @@ static int fail(const char *what) {
 
 static bool parse(int count, char **arguments, struct options *options) {
     static const struct option known[] = {
-        {"parent", 1, NULL, 'p'}, {"signal", 1, NULL, 's'}, {"memory", 1, NULL, 'm'}, {"user", 1, NULL, 'u'}, {"group", 1, NULL, 'g'},
+        {"parent", 1, NULL, 'p'}, {"signal", 1, NULL, 's'}, {"memory", 1, NULL, 'm'}, {"members", 1, NULL, 'c'}, {"user", 1, NULL, 'u'}, {"group", 1, NULL, 'g'},
         {"read", 1, NULL, 'r'},   {"write", 1, NULL, 'w'},  {"network", 0, NULL, 'n'}, {"powerless", 0, NULL, 'x'}, {0},
     };
     int option;
@@ -57,6 +60,7 @@ static bool parse(int count, char **arguments, struct options *options) {
         case 'p': options->parent = atoi(optarg); break;
         case 's': options->death_signal = atoi(optarg); break;
         case 'm': options->memory = strtoull(optarg, NULL, 10); break;
+        case 'c': options->members = optarg; break;
         case 'u': options->user = strtoul(optarg, NULL, 10); break;
         case 'g': options->groups[options->group_count++] = strtoul(optarg, NULL, 10); break;
         case 'r': options->readable[options->readable_count++] = optarg; break;
@@ -87,6 +91,15 @@ static int limit(int resource, rlim_t most) {
     return setrlimit(resource, &limit);
 }
 
+static int join(const char *members) {
+    int file = open(members, O_WRONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    // 0 is who writes it.
+    int result = write(file, "0", 1) == 1 ? 0 : -1;
+    close(file);
+    return result;
+}
+
 int main(int count, char **arguments) {
     struct options options = {.death_signal = SIGKILL};
     if (!parse(count, arguments, &options)) {
@@ -94,6 +107,7 @@ int main(int count, char **arguments) {
         return 2;
     }
     if (options.memory > 0 && limit(RLIMIT_DATA, options.memory) != 0) return fail("cannot limit memory");
+    if (options.members != NULL && join(options.members) != 0) return fail("cannot join the memory group");
     // A user of its own counts its threads alone; this many are an accident.
     if (options.user != 0 && limit(RLIMIT_NPROC, 4096) != 0) return fail("cannot limit threads");
     if (limit(RLIMIT_CORE, 0) != 0) return fail("cannot limit core dumps");

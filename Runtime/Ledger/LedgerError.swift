@@ -18,6 +18,8 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         case invalid
         /// The key's budget has no room for what was asked.
         case insufficientQuota
+        /// The call runs or was billed already.
+        case repeated
         /// No such key or invocation.
         case notFound
         /// Anything else that SQLite reports.

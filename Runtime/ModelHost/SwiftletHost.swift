@@ -35,7 +35,7 @@ struct SwiftletHost: AsyncParsableCommand {
     @Option(help: "Threads that compute (default: one per core).")
     var threads: Int?
 
-    @Option(name: .customLong("kv-cache"), help: "How attention's keys and values are kept: f16 or f32.")
+    @Option(name: .customLong("kv-cache"), help: "How attention's keys and values are kept: f16, q8_0 (half the memory) or f32.")
     var cacheType: Engine.Configuration.CacheType = .f16
 
     @Option(name: .customLong("kv-cache-size"), help: "Memory for them, such as 4GiB (default: what 16 sequences need, or an eighth of the machine's).")
@@ -64,9 +64,10 @@ struct SwiftletHost: AsyncParsableCommand {
         if let threads { configuration.threads = threads }
         (configuration.cacheType, configuration.cacheBytes) = (cacheType, cacheSize?.count)
         configuration.adapters = Dictionary(adapters.map { ($0.name, $0.path) }) { _, last in last }
+        async let openedLedger = openLedger(logger)
         let engine = try Engine(path: model, configuration: configuration)
         if engine.description.contextLength < engine.description.trainedContextLength {
-            logger.warning("the cache has room for \(engine.description.contextLength) of the model's \(engine.description.trainedContextLength) tokens of context; --kv-cache-size makes it larger")
+            logger.warning("the cache has room for \(engine.description.contextLength) of the model's \(engine.description.trainedContextLength) tokens of context; --kv-cache-size, or kv_cache_size in models.yaml, makes it larger")
         }
         for (name, problem) in engine.adapterProblems.sorted(by: { $0.key < $1.key }) {
             logger.error("the adapter '\(name)' can't be used: \(problem)")
@@ -74,9 +75,11 @@ struct SwiftletHost: AsyncParsableCommand {
         if case .memory(let reason) = engine.pack?.storage {
             logger.warning("the weights are packed in this process's memory, which costs time at each start: \(reason)")
         }
-        let meter = try await makeMeter(logger)
+        async let template = chatTemplate(of: engine, logger)
+        let ledger = try await openedLedger
+        let meter = Meter(ledger: ledger, tally: try Tally(for: ledger, model: alias), logger: logger)
         let host = Host(
-            alias: alias, engine: engine, chatTemplate: chatTemplate(of: engine, logger),
+            alias: alias, engine: engine, chatTemplate: await template,
             tokenKey: try TokenKey(contentsOf: tokenKey), meter: meter, load: LoadTime(since: started), grammars: Grammars(engine.tokenizer),
             logger: logger)
 
@@ -91,11 +94,11 @@ struct SwiftletHost: AsyncParsableCommand {
     }
 
     /// What a host before this one had made and could not enter is entered first.
-    private func makeMeter(_ logger: Logger) async throws -> Meter {
+    private func openLedger(_ logger: Logger) async throws -> Ledger {
         let ledger = try Ledger(path: ledger, creating: false)
         let collected = try await ledger.collectTallies()
         if collected.calls > 0 { logger.notice("\(collected.line)") }
-        return Meter(ledger: ledger, tally: try Tally(for: ledger, model: alias), logger: logger)
+        return ledger
     }
 
     /// A model whose template is broken still completes text; who asks it to chat is told why not.

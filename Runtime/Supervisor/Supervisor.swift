@@ -42,7 +42,7 @@ package actor Supervisor {
             state: state, programs: programs, isolation: isolation, memory: modelMemory ?? sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 4 * 3,
             logger: logger)
         deployments = Deployments(
-            environment: WorkerEnvironment(isolation: isolation, state: state, programs: programs, closeConnections: closeConnections),
+            environment: WorkerEnvironment(isolation: isolation, state: state, programs: programs, memoryGroups: MemoryGroups(logger: logger), closeConnections: closeConnections),
             reservedRoutes: reservedRoutes, prove: prove, logger: logger,
             changed: { [functionsChanged] in functionsChanged.yield($0) })
     }
@@ -107,11 +107,18 @@ package actor Supervisor {
     /// The names of the models, as `models.yaml` has them, each with those of its adapters behind it.
     package var models: [ModelName] {
         modelEntries.flatMap { entry in
-            ([nil] + entry.adapters.keys.sorted()).map { ModelName(alias: entry.alias, adapter: $0) }
+            ([nil] + entry.adapters).map { ModelName(alias: entry.alias, adapter: $0) }
         }
     }
 
     private var aliases: Set<String> { Set(modelEntries.map(\.alias)) }
+
+    /// What answers as each of these models: another text whenever its file or its host's program has been replaced.
+    package nonisolated func identities(of models: [String]) async -> [String] {
+        var identities: [String] = []
+        for model in models { identities.append(await hosts.identity(of: model) ?? "-") }
+        return identities
+    }
 
     private func loadModels() async {
         let text = FileManager.default.contents(atPath: state.modelsFile) ?? Data()

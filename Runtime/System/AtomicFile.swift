@@ -37,6 +37,12 @@ package final class AtomicFile {
         }
     }
 
+    /// Lets the system forget what it keeps in memory of the file, so that whoever maps it first decides in which pages it is read.
+    package func dropCache() throws(FileError) {
+        guard fsync(descriptor) == 0 else { throw FileError("write", path) }
+        _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+    }
+
     /// Makes it the file; the bytes are on the disk before the name is.
     package func commit() throws(FileError) {
         guard fsync(descriptor) == 0 else { throw FileError("write", path) }

@@ -11,8 +11,9 @@ package final class MappedFile: @unchecked Sendable {  // `bytes` is set once an
     package let modified: Int64
     package let inode: UInt64
 
+    /// - Parameter hugePages: for a large file that is read as a whole, ask the system to read and map it in huge pages.
     /// - Throws: ``FileError`` that names the file, also when it is not a regular file.
-    package init(path: String) throws(FileError) {
+    package init(path: String, hugePages: Bool = false) throws(FileError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError("open", path) }
         defer { close(descriptor) }
@@ -32,16 +33,23 @@ package final class MappedFile: @unchecked Sendable {  // `bytes` is set once an
         guard let start = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), start != MAP_FAILED else {
             throw FileError("map", path)
         }
+        // Before the first page is touched, which decides how those around it are read. Not every file system has them.
+        if hugePages { madvise(start, size, Int32(MADV_HUGEPAGE)) }
         bytes = UnsafeRawBufferPointer(start: start, count: size)
     }
 
-    /// Reads the file ahead and maps its pages, so that their first use does not wait. Blocks while it does.
+    /// Reads the file and maps its pages, so that their first use does not wait. Blocks while it does: piece by piece with
+    /// pauses, because the process's other threads get no memory while pages are mapped.
     package func prefault() {
-        guard let start = bytes.baseAddress else { return }
+        guard let start = bytes.baseAddress.map(UnsafeMutableRawPointer.init(mutating:)) else { return }
         let populateRead: Int32 = 22  // MADV_POPULATE_READ; kernels before Linux 5.14 refuse it, and nothing is lost
-        madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, MADV_WILLNEED)
-        madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, populateRead)
+        for offset in stride(from: 0, to: bytes.count, by: Self.prefaultPiece) {
+            usleep(1000)
+            guard madvise(start + offset, min(Self.prefaultPiece, bytes.count - offset), populateRead) == 0 else { return }
+        }
     }
+
+    private static let prefaultPiece = 4 << 20
 
     deinit {
         if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }

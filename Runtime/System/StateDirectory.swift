@@ -5,6 +5,7 @@ import FoundationEssentials
 /// ```
 /// ledger.sqlite  token.key  models.yaml  prices.yaml  swiftlet.yaml
 /// ledger.sqlite-tallies/  what running hosts have counted
+/// response-cache.sqlite   answers that may be given again
 /// models/     GGUF files
 /// functions/  one folder per function; drop one in and it serves
 /// versions/   what was taken from there, by function and version: what workers run
@@ -25,6 +26,8 @@ package struct StateDirectory: Hashable, Sendable {
     }
 
     package var ledger: String { "\(path)/ledger.sqlite" }
+    /// Answers that may be given again; may be deleted while nothing runs.
+    package var responseCache: String { "\(path)/response-cache.sqlite" }
     /// The secret that signs invocation tokens: 32 random bytes, mode 0600.
     package var tokenKey: String { "\(path)/token.key" }
     package var modelsFile: String { "\(path)/models.yaml" }

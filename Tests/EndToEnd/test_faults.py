@@ -93,6 +93,29 @@ def test_a_host_killed_before_it_answers(system):
     next_call_works(system)
 
 
+def test_what_a_second_host_answers_is_billed_once(system):
+    """Killed at any point of a call, the first host has delivered nothing: only the answer that came is paid for."""
+    answered = 0
+    for delay in [0, 0.005, 0.01, 0.02, 0.03, 0.05]:
+        next_call_works(system)
+        victim = host(system)
+        connection = system.connection()
+        connection.request("POST", "/v1/completions", json.dumps(LONG), system.headers())
+        time.sleep(delay)
+        victim.kill()
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        record = system.invocation(response.headers["x-swiftlet-invocation-id"])
+        if response.status == 200:
+            answered += 1
+            assert len(record["calls"]) == 1 and record["usage"]["completion_tokens"] == answer["usage"]["completion_tokens"]
+            assert record["cost"] == answer["usage"]["cost"]
+        else:
+            # At most the answer that was billed and could not be sent.
+            assert len(record["calls"]) <= 1
+    assert answered > 0
+
+
 def test_a_worker_killed_in_mid_stream(system):
     next_call_works(system)
     workers, working = system.processes("generate"), host(system)

@@ -26,6 +26,21 @@ def test_health_needs_no_key(system):
     assert system.request("GET", "/health", key=None).status == 200
 
 
+def test_an_admins_key_sees_the_status(system, echo, new_key):
+    _, admin = new_key("--admin")
+    connection = system.connection()
+    connection.request("GET", "/echo?chunks=20", headers=system.headers())
+    running = connection.getresponse()
+    status = system.request("GET", "/status", key=admin)
+    assert status.status == 200 and {"functions", "models", "uptime", "memory"} <= set(status.json)
+    [function] = [function for function in status.json["functions"] if function["name"] == "echo"]
+    calls = [call for version in function["versions"] for worker in version["workers"] for call in worker["calls"]]
+    assert running.headers["x-swiftlet-invocation-id"] in [call["invocation"] for call in calls] and all(call["since"] < 5 for call in calls)
+    assert running.headers["x-swiftlet-invocation-id"] in system.command("status").stdout
+    running.read()
+    assert (system.request("GET", "/status", key=new_key()[1]).error["code"], system.request("GET", "/status", key=None).status) == ("admin_required", 401)
+
+
 def test_events_arrive_one_by_one(echo):
     """Each event is there before the next one is made: nothing on the way collects them."""
     connection = echo.connection()

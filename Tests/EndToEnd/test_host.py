@@ -53,6 +53,37 @@ def test_an_invocation_that_nobody_reserved_gets_no_answer(host):
     assert "error" in json.loads(events[-1]) and "[DONE]" not in events
 
 
+# What it takes
+
+
+def of_pack(host: Host, field: str) -> int:
+    """Bytes of the process's mapping of its pack."""
+    found, total = False, 0
+    for line in (Path("/proc") / str(host.process.pid) / "smaps").read_text().splitlines():
+        if "-" in line.split()[0] and not line.split()[0].endswith(":"):
+            found = line.endswith(".pack")
+        elif found and line.startswith(field + ":"):
+            total += int(line.split()[1]) * 1024
+    return total
+
+
+def test_hosts_of_one_model_share_one_copy_of_its_weights(tmp_path):
+    hosts = []
+    try:
+        for index in range(4):
+            (tmp_path / str(index)).mkdir()
+            hosts.append(Host(tmp_path / str(index), DEMO_MODEL))
+        for host in hosts:
+            assert host.post("/v1/completions", SHORT, host.token())[0] == 200
+        size = DEMO_MODEL.with_suffix(".gguf.pack").stat().st_size
+        eventually(lambda: all(of_pack(host, "Rss") >= size for host in hosts), what="mapping all pages")
+        assert sum(of_pack(host, "Pss") for host in hosts) <= size * 1.02
+        assert all(of_pack(host, "Private_Dirty") == 0 for host in hosts)
+    finally:
+        for host in hosts:
+            host.end()
+
+
 # What it bills
 
 STORY = {"model": "chat", "prompt": "Once upon a time there was a little fox who wanted to fly a kite in the garden. " * 3, "max_tokens": 20,

@@ -8,8 +8,8 @@ import Testing
 /// Mutated streams of records. What is checked: nothing crashes, nothing is kept beyond the limits, and no more comes out
 /// than went in.
 @Suite struct FuzzTests {
-    /// Streams for each side; `SWIFTLET_FUZZ_STREAMS` asks for more.
-    private static let streams = ProcessInfo.processInfo.environment["SWIFTLET_FUZZ_STREAMS"].flatMap(Int.init) ?? 100_000
+    /// Streams for each side, a million in all; `SWIFTLET_FUZZ_STREAMS` asks for more.
+    private static let streams = ProcessInfo.processInfo.environment["SWIFTLET_FUZZ_STREAMS"].flatMap(Int.init) ?? 500_000
 
     @Test func aResponderSurvivesMutatedRequests() throws {
         let recorded = try fixture("nginx-post.bin")

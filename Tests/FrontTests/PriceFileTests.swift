@@ -35,6 +35,20 @@ import Wire
         #expect(read[1].output == .free)
     }
 
+    @Test func pricesToComeAreRead() throws {
+        let changes = try prices(
+            """
+            chat:
+              input_cost_per_token: 0.1
+              from:
+                2027-01-31: {input_cost_per_token: 0.2}
+                2027-02-01T08:00:00Z: {input_cost_per_token: 0.3, cache_read_output_token_cost: 0.01}
+            """).changes
+        #expect(changes.map(\.date.timeIntervalSince1970) == [1_801_353_600, 1_801_468_800])
+        let cachedOutput = try UnitPrice(dollars: "0.01")
+        #expect(changes.map(\.price.model) == ["chat", "chat"] && changes.last?.price.cachedOutput == cachedOutput)
+    }
+
     @Test(arguments: [
         ("chat:\n  input_cost_per_token: -0.1\n", 2),
         ("chat:\n  input_cost_per_token: cheap\n", 2),
@@ -48,6 +62,9 @@ import Wire
         ("chat:\n  input_cost_per_token: 0.1\nfunctions:\n  f: {cost_per_invocation: -1}\n", 4),
         ("functions:\n  f:\n    cost_per_minute: 1\n", 3),
         ("functions: 1\n", 1),
+        ("chat:\n  input_cost_per_token: 0.1\n  from:\n    2027-01-31 or so: {input_cost_per_token: 0.2}\n", 4),
+        ("chat:\n  input_cost_per_token: 0.1\n  from:\n    tomorrow: {input_cost_per_token: 0.2}\n", 4),
+        ("chat:\n  input_cost_per_token: 0.1\n  from:\n    2027-01-31: {input_cost_per_token: -0.2}\n", 4),
     ])
     func mistakesAreNamedWithTheirLine(text: String, line: Int) {
         let error = #expect(throws: ManifestError.self) { try prices(text) }

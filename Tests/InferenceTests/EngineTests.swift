@@ -77,6 +77,7 @@ import Testing
                 #expect(!text.isEmpty && tokens > 0)
                 counted += tokens
             case .finished(let outcome): last = outcome
+            case .scores, .promptScores: Issue.record("nobody asked for scores")
             }
         }
         let outcome = try #require(last)
@@ -222,7 +223,7 @@ import Testing
         expectRefusal(.init(prompt: [], maximumTokens: 1), "The prompt is empty.")
         expectRefusal(.init(prompt: [1, 320], maximumTokens: 1), "the token 320, but the vocabulary has 0…319")
         expectRefusal(.init(prompt: [-1], maximumTokens: 1), "the token -1")
-        expectRefusal(.init(prompt: [1], maximumTokens: 0), "at least 1, not 0")
+        expectRefusal(.init(prompt: [1], maximumTokens: -1), "must not be negative")
         expectRefusal(.init(prompt: [1], maximumTokens: 1, sampling: .init(temperature: -1)), "temperature")
         expectRefusal(.init(prompt: [1], maximumTokens: 1, sampling: .init(temperature: .nan)), "temperature")
         expectRefusal(.init(prompt: [1], maximumTokens: 1, sampling: .init(topK: -1)), "top_k")

@@ -43,6 +43,39 @@ import Testing
         #expect(step(&scheduler) == [1: 16..<22, 2: 0..<5, 3: 0..<5], "shares of a third; what a short one leaves goes on")
     }
 
+    /// However many prompts there are and however long: each stream has a token in every step, and a step has no more than its tokens.
+    @Test func manyLongPromptsDoNotStallStreams() {
+        var scheduler = scheduler(16, 32)
+        for stream in 0..<4 { scheduler.add(stream, tokens: 1) }
+        _ = scheduler.nextStep()
+        var evaluated: [Int: Int] = [:]
+        for prompt in 4..<24 { scheduler.add(prompt, tokens: 700) }
+        for _ in 0..<50 {
+            for stream in 0..<4 { scheduler.appendToken(to: stream) }
+            let slices = step(&scheduler)
+            #expect((0..<4).allSatisfy { slices[$0]?.count == 1 })
+            #expect(slices.values.reduce(0) { $0 + $1.count } == 32, "and the rest of the step is used")
+            for (prompt, range) in slices where prompt >= 4 { evaluated[prompt, default: 0] += range.count }
+        }
+        #expect(evaluated.count == 12 && evaluated.values.allSatisfy { $0 > 50 }, "all that run get on")
+    }
+
+    @Test func whenBlocksEndTheLastToJoinLeavesAndComesAgain() {
+        var scheduler = Scheduler(.init(sequences: 2, tokensPerStep: 64, blocks: 5, blockLength: 16))
+        scheduler.add(1, tokens: 31)
+        scheduler.add(2, tokens: 17)
+        #expect(step(&scheduler) == [1: 0..<31, 2: 0..<17])
+        var known = 31
+        while scheduler.waitingCount == 0 {
+            for id in [1, 2] { scheduler.appendToken(to: id) }
+            #expect(step(&scheduler)[1] == known..<known + 1, "the first goes on")
+            known += 1
+        }
+        #expect(known == 31 + 16, "with 48 and 33 tokens, the two would need a sixth block")
+        scheduler.remove(1)
+        #expect(step(&scheduler) == [2: 0..<33], "nothing of it is in the cache any longer")
+    }
+
     @Test func moreSequencesThanSlotsWaitInLine() {
         var scheduler = scheduler(2, 8)
         for id in 1...4 { scheduler.add(id, tokens: 2) }

@@ -1,6 +1,7 @@
 import Foundation
 import Ledger
 import Testing
+import Wire
 
 @Suite struct GroupCommitTests {
     @Test func `Calls that arrive together share their flushes`() async throws {

@@ -1,6 +1,7 @@
 import Foundation
 import Ledger
 import Testing
+import Wire
 
 @Suite struct IdempotencyTests {
     private func request(_ key: APIKey, _ token: String, _ fingerprint: [UInt8] = [1], _ id: UUIDv7 = UUIDv7()) -> IdempotentRequest {

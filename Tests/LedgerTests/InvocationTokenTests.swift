@@ -1,6 +1,7 @@
 import Foundation
 import Ledger
 import Testing
+import Wire
 
 @Suite struct InvocationTokenTests {
     // Made with Python's hmac and base64 modules; the key is the bytes 0 to 31.

@@ -61,9 +61,9 @@ import Wire
             }
         }
         for await _ in locked {}
-        async let reserved: Void = ledger.reserve(Reservation(key: key.id, tenant: "t", function: "f", route: "POST /f"))
+        async let reserved = ledger.reserve(Reservation(key: key.id, tenant: "t", function: "f", route: "POST /f"))
         release.signal()
-        try await reserved
+        _ = try await reserved
         try await holder.value
         #expect(try scratch.count("invocations") == 1)
     }

@@ -79,6 +79,39 @@ import Wire
         #expect(try await ledger.price(of: "chat", at: noon + 1) == price("chat", "0.000002"))
     }
 
+    @Test func `A price that was announced holds from its date, and may be taken back until then`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let (now, soon, later) = (try price("chat", "0.000001"), try price("chat", "0.000002"), try price("chat", "0.000003"))
+        let changes = [PriceChange(later, from: noon + 200), PriceChange(soon, from: noon + 100)]
+        // The same list again makes no new versions, before and after the dates.
+        for seconds in [0.0, 50, 150, 250] { try await ledger.setPrices([now], changes: changes, from: noon + seconds) }
+        #expect(try scratch.count("prices") == 3)
+        for (seconds, expected) in [(99.0, now), (100, soon), (199, soon), (200, later)] {
+            #expect(try await ledger.price(of: "chat", at: noon + seconds) == expected)
+        }
+        // One that is to come is taken back, and what was in force stays.
+        try await ledger.setPrices([now], changes: [PriceChange(soon, from: noon + 1000)], from: noon + 300)
+        try await ledger.setPrices([now], from: noon + 400)
+        #expect(try await ledger.price(of: "chat", at: noon + 1001) == now)
+        #expect(try await ledger.price(of: "chat", at: noon + 250) == later)
+        // One that comes after its date holds from now on: what was billed before stays.
+        try await ledger.setPrices([now], changes: [PriceChange(later, from: noon + 450)], from: noon + 500)
+        #expect(try await ledger.price(of: "chat", at: noon + 499) == now)
+        #expect(try await ledger.price(of: "chat", at: noon + 500) == later)
+    }
+
+    @Test func `A price that was charged stays, though the clock is set back before its date`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        try await ledger.setPrices([price("chat", "0.000001")], changes: [PriceChange(price("chat", "0.000002"), from: noon + 100)], from: noon - 10)
+        let invocation = try await ledger.reserved().id
+        _ = try await ledger.record(UsageRow(invocation: invocation, model: "chat", kind: .chat, promptTokens: 10, started: noon + 150))
+        try await ledger.setPrices([price("chat", "0.000005")], from: noon)
+        #expect(try await ledger.price(of: "chat", at: noon + 100) == price("chat", "0.000002"))
+        #expect(try await ledger.verify().faults.isEmpty)
+    }
+
     @Test func `Embeddings may have a price of their own`() throws {
         let embed = Price(
             model: "e", input: try UnitPrice(dollars: "0.000001"), embedding: try UnitPrice(dollarsPerMillion: "0.02"))

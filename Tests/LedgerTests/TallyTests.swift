@@ -21,13 +21,13 @@ import Wire
         (unbegun.key, running.key) = (reservation.key, reservation.key)
         do {
             let tally = try Tally(for: ledger, model: "chat")
-            _ = tally.open(unbegun)
-            let entry = try #require(tally.open(running))
+            _ = try tally.open(unbegun)
+            let entry = try tally.open(running)
             _ = try await ledger.hold(unbegun)
             _ = try await ledger.hold(running)
             entry.add(3)
             entry.add(4)
-            let ended = try #require(tally.open(request(reservation.id)))
+            let ended = try tally.open(request(reservation.id))
             ended.add(9)
             ended.close()
             ended.add(9)
@@ -52,7 +52,7 @@ import Wire
         let call = request(id)
         do {
             let tally = try Tally(for: ledger, model: "chat")
-            tally.open(call)?.add(4)
+            try tally.open(call).add(4)
             _ = try await ledger.record(
                 UsageRow(invocation: id, call: call.call, model: "chat", kind: .chat, promptTokens: 10, completionTokens: 6, started: noon))
         }
@@ -65,11 +65,33 @@ import Wire
         let scratch = try Scratch()
         let ledger = try Ledger(path: scratch.ledger)
         let tally = try Tally(for: ledger, model: "chat")
-        let entries = (0..<1024).compactMap { _ in tally.open(request(UUIDv7())) }
+        let entries = try (0..<1024).map { _ in try tally.open(request(UUIDv7())) }
         #expect(entries.count == 1024)
-        #expect(tally.open(request(UUIDv7())) == nil)
+        #expect(throws: LedgerError.self) { try tally.open(request(UUIDv7())) }
         entries[500].close()
-        #expect(tally.open(request(UUIDv7())) != nil)
+        _ = try tally.open(request(UUIDv7()))
+    }
+
+    @Test func `A call runs once at a time, and is billed once`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let id = try await ledger.reserved().id
+        let call = request(id)
+        let tally = try Tally(for: ledger, model: "chat")
+        let entry = try tally.open(call)
+        #expect(throws: LedgerError.self) { try tally.open(call) }
+        entry.close()
+        // Its host died before it was billed: it may be made again, and then is billed.
+        try tally.open(call).close()
+        _ = try await ledger.hold(call)
+        let row = UsageRow(invocation: id, call: call.call, model: "chat", kind: .chat, promptTokens: 10, completionTokens: 6, started: noon)
+        _ = try await ledger.record(row)
+        let refused = await #expect(throws: LedgerError.self) { try await ledger.hold(call) }
+        #expect(refused?.code == .repeated)
+        // Another invocation's call is another.
+        var other = call
+        other.invocation = try await ledger.reserved().id
+        _ = try await ledger.hold(other)
     }
 
     @Test func `Files that are no tally harm nothing`() async throws {

@@ -35,6 +35,10 @@ package struct GenerateRequest: Sendable {
         case (_?, _?):
             throw APIError.invalidRequest("Send either 'prompt' or 'messages', not both.", parameter: "prompt")
         }
+        // Its answer is one text.
+        for (name, neutral) in ["n": 1, "logprobs": false] as [String: JSON] where ![nil, .null, neutral].contains(request[name]) {
+            throw APIError.invalidRequest("'\(name)' is not for /generate; /v1/chat/completions has it.", parameter: name)
+        }
         body["messages"] = .array(messages)
         self.body = body
         model = try GenerateRequest.field("model", of: request, "a text") { $0.string } ?? "chat"

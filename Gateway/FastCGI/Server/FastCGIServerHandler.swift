@@ -1,3 +1,4 @@
+import HTTPTypes
 import Logging
 import NIOCore
 import NIOHTTPTypes
@@ -19,8 +20,13 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
 
     private var state: FastCGIResponderState
     private var phase = Phase.open
+    /// Whether a short response is on its way that goes to the peer in one piece, at its end.
+    private var holdsFlush = false
     private let lingerTimeout: TimeAmount
     private let logger: Logger
+
+    /// The longest body that is held: well below the channel's high water mark, beyond which its writer would wait for a flush.
+    private static let longestHeld = 16 * 1024
 
     init(limits: FastCGIResponderState.Limits, lingerTimeout: TimeAmount, logger: Logger) {
         self.state = FastCGIResponderState(limits: limits)
@@ -97,12 +103,17 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
-        switch state.respond(unwrapOutboundIn(data)) {
+        let part = unwrapOutboundIn(data)
+        if case .head(let head) = part, let length = head.headerFields[.contentLength].flatMap(HTTPRequest.contentLength) {
+            holdsFlush = length <= Self.longestHeld
+        }
+        switch state.respond(part) {
         case .nothing:
             promise?.succeed()
         case .send(let record):
             context.write(wrapOutboundOut(record), promise: promise)
         case .finish(let endOfOutput, let endOfRequest, let endsInput, let thenClose):
+            holdsFlush = false
             context.write(wrapOutboundOut(endOfOutput), promise: nil)
             context.writeAndFlush(wrapOutboundOut(endOfRequest), promise: promise)
             if endsInput {
@@ -111,6 +122,10 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
             }
             if thenClose { linger(context: context) }
         }
+    }
+
+    func flush(context: ChannelHandlerContext) {
+        if !holdsFlush { context.flush() }
     }
 
     /// The application closes. `.output`: it has served its last request here, or has failed in mid-response; then it
@@ -137,6 +152,7 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     /// response's; but it breaks off the client's connection at a record that it does not expect. This one is harmless
     /// to others (§4.2), and they miss FCGI_END_REQUEST.
     private func breakOff(context: ChannelHandlerContext) {
+        holdsFlush = false
         let record = FastCGIRecord(.unknownType, requestID: 0, content: ByteBuffer(repeating: 0, count: 8))
         context.writeAndFlush(wrapOutboundOut(record), promise: nil)
     }

@@ -57,14 +57,10 @@ enum IdempotencyKey {
                     status: 409, message: "The request with this Idempotency-Key was answered by invocation \(invocation), with more than is kept.",
                     type: "idempotency_error", code: "idempotency_answer_not_kept")
             }
-            var headers = HTTPFields()
-            for pair in answer.headers where pair.count == 2 {
-                if let name = HTTPField.Name(pair[0]) { headers.append(HTTPField(name: name, value: pair[1])) }
-            }
-            headers[.idempotentReplayed] = "true"
-            headers[.invocationID] = "\(invocation)"
-            return Response(
-                status: .init(integerLiteral: answer.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+            var head = answer.head
+            head.headerFields[.idempotentReplayed] = "true"
+            head.headerFields[.invocationID] = "\(invocation)"
+            return Response(status: head.status, headers: head.headerFields, body: .init(byteBuffer: ByteBuffer(bytes: body)))
         }
     }
 

@@ -43,13 +43,15 @@ enum UsageReport: CaseIterable, Sendable {
         }
     }
 
-    /// The kinds of calls that it sums; `nil` for all.
+    /// The kinds of calls that it sums, those from the response cache among them; `nil` for all.
     var kinds: Set<String>? {
+        let kinds: [UsageRow.Kind]
         switch self {
-        case .usage, .costs: nil
-        case .completions: ["chat", "completion"]
-        case .embeddings: ["embedding"]
+        case .usage, .costs: return nil
+        case .completions: kinds = [.chat, .completion]
+        case .embeddings: kinds = [.embedding]
         }
+        return Set((kinds + kinds.map(\.cached)).map(\.rawValue))
     }
 
     /// `object` of each result.

@@ -55,7 +55,7 @@ extension APIKey {
         func integer(_ value: Int?) -> JSON { value.map { .integer(Int64($0)) } ?? .null }
         func time(_ date: Date?) -> JSON { date.map { .string($0.ISO8601Format()) } ?? .null }
         return [
-            ("id", .string(id)), ("name", .string(name)), ("tenant", .string(tenant)), ("created", time(created)),
+            ("id", .string(id)), ("name", .string(name)), ("tenant", .string(tenant)), ("state", .string(state())), ("created", time(created)),
             ("revoked", time(revoked)), ("owner", settings.owner.map(JSON.string) ?? .null),
             ("tags", settings.tags.isEmpty ? .null : words(settings.tags)), ("expires", time(settings.expires)),
             ("functions", words(settings.functions)), ("models", words(settings.models)), ("admin", .bool(settings.isAdmin)),
@@ -66,23 +66,53 @@ extension APIKey {
     }
 }
 
+extension APIKey {
+    /// Whether it opens anything now.
+    fileprivate func state(at now: Date = .now) -> String {
+        if revoked != nil { return "revoked" }
+        return settings.expires.map { $0 <= now } ?? false ? "expired" : "active"
+    }
+
+    /// `0.25 per month`
+    fileprivate var budget: String {
+        guard let budget = settings.maxBudget else { return "-" }
+        return settings.budgetDuration == .total ? "\(budget)" : "\(budget) per \(settings.budgetDuration.rawValue)"
+    }
+
+    /// `60 rpm, 1000 tpm, 4 at once`
+    fileprivate var limits: String {
+        let limits = [(settings.rpmLimit, "rpm"), (settings.tpmLimit, "tpm"), (settings.maxParallelRequests, "at once")]
+        let set = limits.compactMap { limit, unit in limit.map { "\($0) \(unit)" } }
+        return set.isEmpty ? "-" : set.joined(separator: ", ")
+    }
+}
+
 struct ListKeys: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List all keys, the newest first, revoked ones too.")
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List all keys, the newest first, revoked ones too, with what they have spent of their budgets.")
 
     @OptionGroup var state: StateOption
     @OptionGroup var format: FormatOption
 
     func run() async throws {
-        let keys = try await Ledger.existing(in: state.directory).keys()
-        let report = Report(
-            columns: ["id", "name", "tenant", "created", "revoked"],
-            rows: keys.map { key in
+        let ledger = try Ledger.existing(in: state.directory)
+        let keys = try await ledger.keys()
+        let spent = try await ledger.spent(by: keys)
+        switch format.format {
+        case .table:
+            let rows = zip(keys, spent).map { key, spent in
                 [
-                    .string(key.id), .string(key.name), .string(key.tenant), .string(key.created.ISO8601Format()),
-                    key.revoked.map { .string($0.ISO8601Format()) } ?? .null,
-                ]
-            })
-        print(try report.text(as: format.format))
+                    key.name, key.id, key.tenant, key.state(), "\(spent)", key.budget, key.limits,
+                    key.settings.expires?.ISO8601Format() ?? "never", key.created.ISO8601Format(),
+                ].map(JSON.string)
+            }
+            let columns = ["name", "id", "tenant", "state", "spent", "budget", "limits", "expires", "created"]
+            print(try Report(columns: columns, rows: rows).text(as: .table))
+        case .csv, .json:
+            let fields = zip(keys, spent).map { key, spent in key.fields(spent: spent) }
+            let columns = fields.first?.map(\.name) ?? ["id", "name"]
+            print(try Report(columns: columns, rows: fields.map { $0.map(\.value) }).text(as: format.format))
+        }
     }
 }
 

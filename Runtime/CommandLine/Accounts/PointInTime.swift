@@ -8,10 +8,11 @@ struct PointInTime: ExpressibleByArgument {
     init?(argument: String) {
         if let interval = TimeInterval(daysAndSmaller: argument) {
             date = .now - interval
-        } else if let day = try? Date(argument, strategy: Date.ISO8601FormatStyle().year().month().day()) {
-            date = day
         } else if let time = try? Date(argument, strategy: .iso8601) {
             date = time
+        } else if argument.utf8.count == 10, let day = try? Date(argument, strategy: Date.ISO8601FormatStyle().year().month().day()) {
+            // Of a longer text it would read the beginning.
+            date = day
         } else {
             return nil
         }

@@ -34,6 +34,7 @@ extension SystemStatus {
                     [
                         .string(function.name), .string(version.version), .integer(Int64(worker.process)), .string(worker.state.rawValue),
                         .string(Self.span(worker.since)), .integer(Int64(worker.running)), .string(Self.size(worker.memory)),
+                        .string(worker.calls.first.map { "\($0.invocation ?? "probe") for \(Self.span($0.since))" } ?? ""),
                     ]
                 }
             }
@@ -52,7 +53,7 @@ extension SystemStatus {
                     ]
                 }
             })
-        let workerTable = Report(columns: ["worker_of", "version", "process", "state", "since", "running", "memory"], rows: workers)
+        let workerTable = Report(columns: ["worker_of", "version", "process", "state", "since", "running", "memory", "longest_call"], rows: workers)
         let modelTable = Report(
             columns: ["model", "state", "process", "running", "waiting", "idle", "memory", "file"],
             rows: models.map { model in

@@ -33,6 +33,7 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Embed the lines of this file instead.")
     var embed: String?
 
+    @OptionGroup var cache: CacheOption
     @OptionGroup var format: FormatOption
 
     func validate() throws {
@@ -44,7 +45,7 @@ struct Bench: AsyncParsableCommand {
 
     func run() async throws {
         let path = try model.path()
-        var configuration = Engine.Configuration()
+        var configuration = Engine.Configuration(cacheType: cache.type)
         if let threads { configuration.threads = threads }
         configuration.maximumSequences = max(configuration.maximumSequences, Int(parallel.tokens.max() ?? 1))
         // The first start may pack the weights; the second is what every other start is.

@@ -19,6 +19,10 @@ struct Score: AsyncParsableCommand {
     @Option(help: "The tokens' numbers instead, separated by commas.")
     var tokens: TokenList?
 
+    @Flag(help: "Compute with 32-bit floats, slowly: what quantized arithmetic is compared with.")
+    var exact = false
+
+    @OptionGroup var cache: CacheOption
     @OptionGroup var format: FormatOption
 
     func validate() throws {
@@ -26,7 +30,9 @@ struct Score: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let engine = try Engine(path: model.path())
+        let configuration = exact
+            ? Engine.Configuration(cacheType: .f32, packing: .none) : Engine.Configuration(cacheType: cache.type)
+        let engine = try Engine(path: model.path(), configuration: configuration)
         defer { engine.shutdown() }
         let tokens = tokens?.tokens ?? engine.tokenizer.encodeForModel(text ?? "", special: true)
         guard tokens.count >= 2 else { throw CommandError("There is nothing to score: a text of two tokens or more is needed.") }

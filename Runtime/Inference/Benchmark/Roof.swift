@@ -1,5 +1,13 @@
 import Kernels
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// What this machine can do at the most with some threads, as the median of a few rounds.
 package struct Roof: Sendable {
     package let gigabytesPerSecond: Double
@@ -10,8 +18,9 @@ package struct Roof: Sendable {
     package init(threads: Int) throws {
         let team = try ThreadTeam(threads: threads)
         let (bytes, rounds, clock) = (256 << 20, 2_000_000, ContinuousClock())
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 4096)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 2 << 20)
         defer { memory.deallocate() }
+        if let start = memory.baseAddress { madvise(start, bytes, Int32(MADV_HUGEPAGE)) }
         memory.initializeMemory(as: UInt8.self, repeating: 1)
         guard let start = memory.baseAddress.map({ UInt(bitPattern: $0) }) else { preconditionFailure("an allocation has an address") }
         func measure(_ body: (Int) -> Void) -> Double {

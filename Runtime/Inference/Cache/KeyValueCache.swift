@@ -14,14 +14,25 @@ import Darwin
 /// The memory is reserved for all blocks, but the system gives pages only as they are first written.
 final class KeyValueCache: @unchecked Sendable {  // only the engine's thread and its team, between them in turn, use the memory
     struct Shape: Hashable, Sendable {
-        var layers: Int
-        var heads: Int
+        let layers: Int
+        let heads: Int
         /// Elements of one head's key, and of its value.
-        var dimension: Int
-        var type: swl_type
-
+        let dimension: Int
+        let type: swl_type
         /// Bytes of one head's value at one position.
-        var rowBytes: Int { dimension * (type == SWL_F16 ? 2 : 4) }
+        let rowBytes: Int
+
+        /// - Throws: ``InferenceError`` where a head has no whole number of the type's blocks.
+        init(layers: Int, heads: Int, dimension: Int, type: Engine.Configuration.CacheType) throws(InferenceError) {
+            (self.layers, self.heads, self.dimension, self.type) = (layers, heads, dimension, type.kernelType)
+            guard let rowBytes = GGUFType(rawValue: self.type.rawValue)?.rowBytes(dimension) else {
+                throw InferenceError(
+                    .unsupported,
+                    "Keys and values can't be kept as \(type.rawValue), which takes 32 elements at a time: the model's heads have \(dimension). Use f16.")
+            }
+            self.rowBytes = rowBytes
+        }
+
         /// What the keys, or the values, of one head take in a block.
         fileprivate var headBytes: Int { rowBytes * KeyValueCache.blockLength }
         var blockBytes: Int { 2 * layers * heads * headBytes }

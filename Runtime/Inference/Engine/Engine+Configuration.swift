@@ -37,11 +37,14 @@ extension Engine {
             /// Twice the memory, for exact comparisons.
             case f32
             case f16
+            /// Half the memory: bytes, with a scale for each 32 of a head's elements. llama.cpp's name.
+            case q8 = "q8_0"
 
             var kernelType: swl_type {
                 switch self {
                 case .f32: SWL_F32
                 case .f16: SWL_F16
+                case .q8: SWL_Q8_0
                 }
             }
         }

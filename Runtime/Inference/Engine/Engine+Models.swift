@@ -11,7 +11,7 @@ extension Engine {
         let file = opened.file
         // Everything is checked before a pack is made of it.
         let unpacked = try Transformer(architecture, file, pack: nil)
-        let shape = unpacked.cacheShape(configuration.cacheType.kernelType)
+        let shape = try unpacked.cacheShape(configuration.cacheType)
         let own = configuration.contextLength(of: unpacked.contextLength)
         if let pooling = unpacked.pooling {
             let batchLimit = max(1, configuration.embeddingTokensPerStep)

@@ -64,10 +64,10 @@ package final class Engine: Sendable {
         try check(request.prompt, what: "prompt")
         let adapter = try adapter(request.adapter)
         try request.sampling.validate(vocabularyCount: description.vocabularyCount)
-        guard request.maximumTokens >= 1 else {
-            throw InferenceError(.invalidRequest, "The maximum number of tokens must be at least 1, not \(request.maximumTokens).")
+        guard request.maximumTokens >= 0 else {
+            throw InferenceError(.invalidRequest, "The maximum number of tokens must not be negative.")
         }
-        guard request.prompt.count < description.contextLength else {
+        guard request.prompt.count < description.contextLength || request.maximumTokens == 0 else {
             throw InferenceError.contextLengthExceeded(limit: description.contextLength, requested: request.prompt.count)
         }
         var request = request

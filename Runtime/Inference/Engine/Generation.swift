@@ -7,6 +7,11 @@ package final class Generation: Sendable {
         /// More of the answer: whole characters, and nothing that may turn out to be the start of a stop string.
         /// `tokens`: how many tokens were made since the event before.
         case text(String, tokens: Int)
+        /// The next tokens of the answer, where ``GenerationRequest/topScores`` asks for them: right before the text that begins
+        /// in them. Tokens that no text shows, at a stop string or the answer's end, are not told of.
+        case scores([TokenScore])
+        /// The prompt's tokens after the first, where ``GenerationRequest/scoresPrompt`` asks for them: the first event.
+        case promptScores([TokenScore])
         /// Always the last event.
         case finished(Outcome)
     }

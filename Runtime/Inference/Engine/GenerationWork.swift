@@ -1,4 +1,5 @@
 import Grammar
+import Kernels
 
 /// An answer, token by token.
 final class GenerationWork: SequenceWork {
@@ -7,6 +8,7 @@ final class GenerationWork: SequenceWork {
     private let request: GenerationRequest
     private let channel: Generation.Channel
     private let tokenizer: any Tokenizer
+    private let kernels: swl_kernels
     private var sampler: Sampler
     private var history: TokenHistory
     private var matcher: GrammarMatcher?
@@ -14,6 +16,9 @@ final class GenerationWork: SequenceWork {
     private var cachedTokens = 0
     private var completionTokens = 0
     private var tokensSinceEvent = 0
+    private var scores: ScoreKeeper?
+    /// Of the answer, shown or not.
+    private var byteCount = 0
 
     private let clock = ContinuousClock()
     private let requested: ContinuousClock.Instant
@@ -21,17 +26,18 @@ final class GenerationWork: SequenceWork {
     private var firstToken: ContinuousClock.Instant?
 
     /// - Parameter model: with which tenants' cached prefixes belong together.
-    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer) {
+    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer, kernels: swl_kernels) {
         request = job.request
         channel = job.channel
         requested = job.requested
-        self.tokenizer = tokenizer
+        (self.tokenizer, self.kernels) = (tokenizer, kernels)
         tokens = request.prompt
         history = TokenHistory(prompt: request.prompt, penalties: request.sampling.penalties)
         matcher = request.grammar.map(GrammarMatcher.init)
-        root = request.tenant.map { BlockKey(tenant: $0, model: model) }
+        root = request.scoresPrompt ? nil : request.tenant.map { BlockKey(tenant: $0, model: model) }
         sampler = Sampler(request.sampling)
         assembler = TextAssembler(stops: request.stop)
+        scores = request.topScores.map { ScoreKeeper(top: $0, kernels) }
     }
 
     var isCancelled: Bool { channel.cancellation.isSet }
@@ -41,22 +47,42 @@ final class GenerationWork: SequenceWork {
         self.cachedTokens = cachedTokens
     }
 
-    func wantsLogits(after index: Int) -> Bool { index == tokens.count - 1 }
+    /// The prompt's tokens may be evaluated again.
+    func wantsLogits(after index: Int) -> Bool {
+        index == tokens.count - 1 || (request.scoresPrompt && index >= (scores?.prompt.count ?? index + 1) && index < request.prompt.count - 1)
+    }
 
     func take(_ logits: UnsafeMutableBufferPointer<Float>, after index: Int) -> SequenceVerdict {
-        let token: Token
         do {
-            guard let next = try choose(logits) else { return stop() }
-            token = next
+            return index < request.prompt.count - 1 ? try score(tokens[index + 1], logits) : try advance(logits)
         } catch {
             finish(.failed(error))
             return .finished
         }
+    }
+
+    private func score(_ token: Token, _ logits: UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> SequenceVerdict {
+        try scores?.addToPrompt(token, logits)
+        return .waits
+    }
+
+    /// Makes the next token.
+    private func advance(_ logits: UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> SequenceVerdict {
+        if request.scoresPrompt, completionTokens == 0 { channel.events.yield(.promptScores(scores?.prompt ?? [])) }
+        guard request.maximumTokens > 0 else {
+            finish(.length)
+            return .finished
+        }
+        scores?.keep(logits)
+        guard let token = try choose(logits) else { return stop() }
         if firstToken == nil { firstToken = clock.now }
         completionTokens += 1
         tokensSinceEvent += 1
         if tokenizer.isEndOfGeneration(token), !request.ignoresEnd { return stop() }
-        let (text, stopped) = assembler.append(request.spelled[token] ?? tokenizer.bytes(of: token))
+        let bytes = request.spelled[token] ?? tokenizer.bytes(of: token)
+        try scores?.add(token, in: byteCount..<byteCount + bytes.count)
+        byteCount += bytes.count
+        let (text, stopped) = assembler.append(bytes)
         show(text)
         if stopped {
             finish(.stop)
@@ -99,6 +125,7 @@ final class GenerationWork: SequenceWork {
     }
 
     private func show(_ text: String) {
+        if let scores = scores?.take(shown: assembler.shownCount), !scores.isEmpty { channel.events.yield(.scores(scores)) }
         guard !text.isEmpty else { return }
         channel.events.yield(.text(text, tokens: tokensSinceEvent))
         tokensSinceEvent = 0

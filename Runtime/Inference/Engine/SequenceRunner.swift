@@ -62,7 +62,8 @@ final class SequenceRunner: Runner {
     func accept(_ job: Job) {
         let work: any SequenceWork =
             switch job {
-            case .generation(let generation): GenerationWork(generation, model: weights(with: job.adapter), tokenizer: tokenizer)
+            case .generation(let generation):
+                GenerationWork(generation, model: weights(with: job.adapter), tokenizer: tokenizer, kernels: kernels)
             case .scoring(let job): ScoringWork(job, kernels: kernels)
             case .prediction(let job): PredictionWork(job, kernels: kernels)
             }

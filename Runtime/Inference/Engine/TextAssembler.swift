@@ -3,6 +3,8 @@
 package struct TextAssembler {
     private let stops: [[UInt8]]
     private var held: [UInt8] = []
+    /// How many of the bytes that came are in the texts that were given.
+    package private(set) var shownCount = 0
 
     package init(stops: [String]) {
         self.stops = stops.filter { !$0.isEmpty }.map { Array($0.utf8) }
@@ -16,12 +18,14 @@ package struct TextAssembler {
             return (finish(), true)
         }
         let safe = held.count - max(possibleStop, unfinishedCharacter)
+        shownCount += safe
         defer { held.removeFirst(safe) }
         return (String(decoding: held[..<safe], as: UTF8.self), false)
     }
 
     /// What was held back. Bytes that are not UTF-8 become U+FFFD.
     package mutating func finish() -> String {
+        shownCount += held.count
         defer { held = [] }
         return String(decoding: held, as: UTF8.self)
     }

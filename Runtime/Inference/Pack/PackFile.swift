@@ -18,7 +18,7 @@ struct PackFile: Sendable {
 
     /// `nil` where there is none, it is damaged, or it was made of something else.
     init?(of model: MappedFile) {
-        guard let mapping = try? MappedFile(path: PackFile.path(for: model.path)), var header = PackHeader(mapping.bytes) else { return nil }
+        guard let mapping = try? MappedFile(path: PackFile.path(for: model.path), hugePages: true), var header = PackHeader(mapping.bytes) else { return nil }
         let source = PackHeader.Source(model)
         if header.source != source {
             // A copy or a touch changes more than the contents, which then decide.

@@ -41,6 +41,7 @@ struct PackWriter {
                 }
             }
             try write([], at: header.fileBytes)
+            try file.dropCache()
             try file.commit()
         }
     }

@@ -88,7 +88,12 @@ enum Spending {
 
 extension Ledger {
     /// What `key` has spent in the period of its budget that runs.
-    package func spent(by key: APIKey, at now: Date = .now) async throws -> NanoUSD {
-        try await read { db in try Spending.sum(of: key.id, in: key.settings.budgetDuration, at: now.milliseconds, db) }
+    package func spent(by key: APIKey, at now: Date = .now) async throws -> NanoUSD { try await spent(by: [key], at: now)[0] }
+
+    /// What each of `keys` has spent in the period of its budget that runs, in their order.
+    package func spent(by keys: [APIKey], at now: Date = .now) async throws -> [NanoUSD] {
+        try await read { db in
+            try keys.map { try Spending.sum(of: $0.id, in: $0.settings.budgetDuration, at: now.milliseconds, db) }
+        }
     }
 }

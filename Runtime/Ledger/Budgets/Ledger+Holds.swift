@@ -13,11 +13,13 @@ package struct CallRequest: Hashable, Sendable {
     package var promptTokens: Int
     /// The most that it may make, by what the caller asked for and the context has room for.
     package var maximumTokens: Int
+    /// With fewer it is not worth beginning.
+    package var fewestTokens: Int
     package var started: Date
 
     package init(
         invocation: UUIDv7, call: UUIDv7, key: String, model: String, kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0,
-        started: Date
+        fewestTokens: Int = 1, started: Date
     ) {
         self.invocation = invocation
         self.call = call
@@ -26,20 +28,27 @@ package struct CallRequest: Hashable, Sendable {
         self.kind = kind
         self.promptTokens = promptTokens
         self.maximumTokens = maximumTokens
+        self.fewestTokens = fewestTokens
         self.started = started
     }
 }
 
 extension Ledger {
     /// Holds what a call may cost at most, if a hard budget is over it. ``record(_:)`` puts what it cost in its place.
-    /// - Returns: How many tokens it may make: all that it wants, or what the budget has room for, if that is one at least.
-    /// - Throws: ``LedgerError`` with `insufficientQuota` when the budget has no room; nothing is held then.
+    /// - Returns: How many tokens it may make: all that it wants, or what the budget has room for, if that is `fewestTokens` at least.
+    /// - Throws: ``LedgerError`` with `insufficientQuota` when the budget has no room, `repeated` when the call was billed already, by
+    ///   a host that died before its answer was out; nothing is held then.
     package func hold(_ request: CallRequest) async throws -> Int {
         let time = request.started.milliseconds
-        let hasBudget = try await read { db in
-            let statement = try db.cachedStatement(sql: "SELECT 1 FROM keys WHERE id = ? AND max_budget IS NOT NULL")
-            return try Row.fetchOne(statement, arguments: [request.key]) != nil
+        let (hasBudget, isBilled) = try await read { db in
+            let statement = try db.cachedStatement(sql: """
+                SELECT EXISTS (SELECT 1 FROM keys WHERE id = ? AND max_budget IS NOT NULL),
+                    EXISTS (SELECT 1 FROM usage WHERE invocation = ? AND call = ?)
+                """)
+            let row = try Row.fetchOne(statement, arguments: [request.key, request.invocation.description, request.call.description])
+            return (row?[0] ?? false, row?[1] ?? false) as (Bool, Bool)
         }
+        guard !isBilled else { throw LedgerError(.repeated, "The call \(request.call) was billed already.") }
         guard hasBudget else { return request.maximumTokens }
         return try await write(durably: false) { db in
             guard let budget = try Budget(of: request.key, at: time, db) else { return request.maximumTokens }
@@ -51,7 +60,7 @@ extension Ledger {
             var tokens = request.maximumTokens
             if try cost(tokens) > budget.available {
                 // The largest number that fits is between these.
-                var (fits, tooMany) = (min(1, tokens), tokens)
+                var (fits, tooMany) = (min(request.fewestTokens, tokens), tokens)
                 guard fits < tooMany, try cost(fits) <= budget.available else { throw budget.refusal }
                 while tooMany - fits > 1 {
                     let middle = fits + (tooMany - fits) / 2

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import Wire
 
 /// A request that carries an `Idempotency-Key`.
 package struct IdempotentRequest: Hashable, Sendable {

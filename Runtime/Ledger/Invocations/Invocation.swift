@@ -93,15 +93,15 @@ package struct InvocationRecord: Hashable, Sendable {
     package let function: String
     package let version: String?
     package let route: String
-    package let status: InvocationStatus
-    package let httpStatus: Int?
+    package internal(set) var status: InvocationStatus
+    package internal(set) var httpStatus: Int?
     package let started: Date
-    package let durationMilliseconds: Int64?
-    package let queueMilliseconds: Int64?
-    package let coldStartMilliseconds: Int64?
-    package let firstByteMilliseconds: Int64?
+    package internal(set) var durationMilliseconds: Int64?
+    package internal(set) var queueMilliseconds: Int64?
+    package internal(set) var coldStartMilliseconds: Int64?
+    package internal(set) var firstByteMilliseconds: Int64?
     /// What the invocation costs beside its calls.
-    package let fee: NanoUSD
+    package internal(set) var fee: NanoUSD
     /// In the order in which they began.
     package let calls: [Call]
 
@@ -117,6 +117,8 @@ package struct InvocationRecord: Hashable, Sendable {
     }
     /// The time that is paid for; none where the invocation failed before it made anything.
     package var billedMilliseconds: Int64 { status == .succeeded || !calls.isEmpty ? durationMilliseconds ?? 0 : 0 }
+    /// Whether it was answered from the response cache.
+    package var isCached: Bool { !calls.isEmpty && calls.allSatisfy(\.kind.isCached) }
     /// The longest that a call waited for its model to be loaded.
     package var loadMilliseconds: Int64? { calls.compactMap(\.loadMilliseconds).max() }
 }

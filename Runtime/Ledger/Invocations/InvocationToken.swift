@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+import Wire
 
 /// What the gateway lets one invocation do, signed, so that a model host can tell without asking anyone:
 /// base64url(JSON claims) "." base64url(HMAC-SHA256 of the first part).
@@ -97,14 +98,23 @@ extension InvocationToken: Codable {
 extension Data {
     /// RFC 4648, section 5, without padding.
     fileprivate var base64URL: String {
-        let letters = base64EncodedData().prefix { $0 != UInt8(ascii: "=") }.map { letter in
-            switch letter {
-            case UInt8(ascii: "+"): UInt8(ascii: "-")
-            case UInt8(ascii: "/"): UInt8(ascii: "_")
-            default: letter
+        let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        return String(unsafeUninitializedCapacity: (count * 4 + 2) / 3) { text in
+            var (pending, bits, length) = (UInt32(0), 0, 0)
+            func append(_ index: UInt32) {
+                text[length] = alphabet.utf8Start[Int(index & 63)]
+                length += 1
             }
+            for byte in self {
+                (pending, bits) = (pending << 8 | UInt32(byte), bits + 8)
+                while bits >= 6 {
+                    bits -= 6
+                    append(pending >> UInt32(bits))
+                }
+            }
+            if bits > 0 { append(pending << UInt32(6 - bits)) }
+            return length
         }
-        return String(decoding: letters, as: UTF8.self)
     }
 
     fileprivate init?(base64URL text: Substring) {

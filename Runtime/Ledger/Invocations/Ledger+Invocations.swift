@@ -4,34 +4,25 @@ import Wire
 
 extension Ledger {
     /// Enters an invocation, before any of it runs, and holds its fee. A second reservation of the same id changes nothing.
+    /// - Returns: What the invocation is charged beside its calls.
     /// - Throws: ``LedgerError`` with `insufficientQuota` when the key's budget is used up or held.
-    package func reserve(_ reservation: Reservation) async throws {
-        try await write(durably: false) { db in
-            let statement = try db.cachedStatement(sql: """
-                INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (id) DO NOTHING
-                """)
-            let time = reservation.started.milliseconds
-            try statement.execute(arguments: [
-                reservation.id.description, reservation.key, reservation.tenant, reservation.function, reservation.version,
-                reservation.route, time, InvocationStatus.reserved.rawValue,
-            ])
-            guard db.changesCount > 0, let budget = try Budget(of: reservation.key, at: time, db) else { return }
-            let fee = try Fee.inForce(of: reservation.function, at: time, db).cost(milliseconds: reservation.timeout.milliseconds)
-            guard budget.available > .zero, fee <= budget.available else { throw budget.refusal }
-            if fee > .zero { try Budget.hold(fee, for: reservation.key, invocation: reservation.id, call: nil, db) }
-        }
+    @discardableResult
+    package func reserve(_ reservation: Reservation) async throws -> Fee {
+        try await write(durably: false) { db in try reservation.enter(db) }
     }
 
     /// Enters how an invocation ended. The first settlement counts, later ones change nothing.
-    /// - Parameter answering: the idempotent request that it ran for, and what it was answered.
+    /// - Parameters:
+    ///   - durably: return only when the settlement survives what ``Durability`` promises.
+    ///   - answering: the idempotent request that it ran for, and what it was answered.
     /// - Returns: The invocation with every call that has been recorded so far.
     /// - Throws: ``LedgerError`` when it was never reserved.
     @discardableResult
     package func settle(
-        _ id: UUIDv7, _ settlement: Settlement, answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil
+        _ id: UUIDv7, _ settlement: Settlement, durably: Bool = true,
+        answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil
     ) async throws -> InvocationRecord {
-        try await write { [path] db in
+        try await write(durably: durably || answering != nil) { [path] db in
             if let answering { try answering.answer.keep(for: answering.request, db) }
             guard let record = try settlement.enter(for: id, db) else {
                 throw LedgerError(.notFound, "The ledger \(path) knows no invocation \(id).")
@@ -86,43 +77,72 @@ extension Ledger {
     }
 }
 
+extension Reservation {
+    /// - Returns: What the invocation is charged beside its calls.
+    @discardableResult
+    func enter(_ db: Database) throws -> Fee {
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO NOTHING
+            """)
+        let time = started.milliseconds
+        try statement.execute(arguments: [
+            id.description, key, tenant, function, version, route, time, InvocationStatus.reserved.rawValue,
+        ])
+        let isNew = db.changesCount > 0
+        let fee = try Fee.inForce(of: function, at: time, db)
+        guard isNew, let budget = try Budget(of: key, at: time, db) else { return fee }
+        let worst = try fee.cost(milliseconds: timeout.milliseconds)
+        guard budget.available > .zero, worst <= budget.available else { throw budget.refusal }
+        if worst > .zero { try Budget.hold(worst, for: key, invocation: id, call: nil, db) }
+        return fee
+    }
+}
+
 extension Settlement {
     /// - Returns: `nil` when there is no such invocation.
-    fileprivate func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
-        guard let open = try InvocationRecord.fetch(id, db), open.status == .reserved else { return try InvocationRecord.fetch(id, db) }
+    func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
+        guard var record = try InvocationRecord.fetch(id, db), record.status == .reserved else { return try InvocationRecord.fetch(id, db) }
         // What failed and made nothing costs nothing.
-        let isCharged = status == .succeeded || !open.calls.isEmpty
-        let started = open.started.milliseconds
-        let fee = isCharged ? try Fee.inForce(of: open.function, at: started, db).cost(milliseconds: duration.milliseconds) : .zero
+        let isCharged = status == .succeeded || !record.calls.isEmpty
+        let started = record.started.milliseconds
+        record.fee = isCharged ? try Fee.inForce(of: record.function, at: started, db).cost(milliseconds: duration.milliseconds) : .zero
+        record.status = status
+        record.httpStatus = httpStatus
+        record.durationMilliseconds = duration.milliseconds
+        record.queueMilliseconds = queued.milliseconds
+        record.coldStartMilliseconds = coldStart?.milliseconds
+        record.firstByteMilliseconds = firstByte?.milliseconds
         // In one statement, because the hash chain seals what it leaves.
         let statement = try db.cachedStatement(sql: """
             UPDATE invocations SET status = ?, http_status = ?, duration_ms = ?, queue_ms = ?, cold_start_ms = ?, first_byte_ms = ?, cost = ?
             WHERE id = ?
             """)
         try statement.execute(arguments: [
-            status.rawValue, httpStatus, duration.milliseconds, queued.milliseconds, coldStart?.milliseconds,
-            firstByte?.milliseconds, fee.count, id.description,
+            status.rawValue, httpStatus, record.durationMilliseconds, record.queueMilliseconds, record.coldStartMilliseconds,
+            record.firstByteMilliseconds, record.fee.count, id.description,
         ])
         try Budget.release(invocation: id, call: nil, db)
-        if fee > .zero { try Spending.add(fee, to: open.key, at: started, db) }
-        return try InvocationRecord.fetch(id, db)
+        if record.fee > .zero { try Spending.add(record.fee, to: record.key, at: started, db) }
+        return record
     }
 }
 
 extension InvocationRecord {
     static func fetch(_ id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
-        let statement = try db.cachedStatement(sql: "SELECT * FROM invocations WHERE id = ?")
+        // By position: every settlement reads a row, and names cost more than the query.
+        let statement = try db.cachedStatement(sql: """
+            SELECT key, tenant, function, version, route, status, http_status, started, duration_ms, queue_ms, cold_start_ms, first_byte_ms, cost
+            FROM invocations WHERE id = ?
+            """)
         guard let row = try Row.fetchOne(statement, arguments: [id.description]) else { return nil }
         let calls = try Row.fetchAll(
             db.cachedStatement(sql: "SELECT * FROM usage WHERE invocation = ? ORDER BY call"), arguments: [id.description])
         return InvocationRecord(
-            id: id, key: row["key"], tenant: row["tenant"], function: row["function"], version: row["version"],
-            route: row["route"],
-            status: InvocationStatus(rawValue: row["status"]) ?? .failed, httpStatus: row["http_status"],
-            started: Date(milliseconds: row["started"]), durationMilliseconds: row["duration_ms"],
-            queueMilliseconds: row["queue_ms"], coldStartMilliseconds: row["cold_start_ms"],
-            firstByteMilliseconds: row["first_byte_ms"], fee: NanoUSD(row["cost"]),
-            calls: calls.compactMap(Call.init(row:)))
+            id: id, key: row[0], tenant: row[1], function: row[2], version: row[3], route: row[4],
+            status: InvocationStatus(rawValue: row[5]) ?? .failed, httpStatus: row[6], started: Date(milliseconds: row[7]),
+            durationMilliseconds: row[8], queueMilliseconds: row[9], coldStartMilliseconds: row[10], firstByteMilliseconds: row[11],
+            fee: NanoUSD(row[12]), calls: calls.compactMap(Call.init(row:)))
     }
 }
 

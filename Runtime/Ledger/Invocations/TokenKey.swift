@@ -1,6 +1,7 @@
 import Crypto
 import FoundationEssentials
 import SystemPackage
+import Wire
 
 /// The secret that signs invocation tokens: 32 random bytes in a file that only its owner may read.
 package struct TokenKey: Sendable {

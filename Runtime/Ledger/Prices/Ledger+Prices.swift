@@ -2,20 +2,34 @@ import FoundationEssentials
 import GRDB
 import Wire
 
+/// A price that holds from a date on.
+package struct PriceChange: Hashable, Sendable {
+    package var price: Price
+    package var date: Date
+
+    package init(_ price: Price, from date: Date) { (self.price, self.date) = (price, date) }
+}
+
 extension Ledger {
     /// Puts a price list in force from `date` on. It is the whole list: a model or function that it does not name is free.
     /// A price that has not changed gets no new version, so that reading the same file again changes nothing. What was in force
     /// before stays as it was, also when the clock has been set back: a new version is never older than the last one.
-    package func setPrices(_ list: [Price], fees: [Fee] = [], from date: Date = .now) async throws {
+    /// - Parameter changes: prices that models of the list get later. Those of an earlier list that are still to come are taken back.
+    package func setPrices(_ list: [Price], changes: [PriceChange] = [], fees: [Fee] = [], from date: Date = .now) async throws {
         let prices = Dictionary(list.map { ($0.model, $0) }) { _, last in last }
+        let changes = Dictionary(grouping: changes.sorted { $0.date < $1.date }, by: \.price.model)
         let fees = Dictionary(fees.map { ($0.function, $0) }) { _, last in last }
         try await write { db in
             for model in Set(prices.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT model FROM prices")).sorted() {
-                // An adapter that is named no more costs what its model does.
-                let common = prices[ModelName(model).alias] ?? Price(model: model, input: .free)
-                let price = prices[model] ?? Price(
-                    model: model, input: common.input, cachedInput: common.cachedInput, output: common.output, embedding: common.embedding)
-                try price.store(from: date.milliseconds, db)
+                try Price.takeBack(of: model, after: date.milliseconds, db)
+                // An adapter that is not named costs what its model does.
+                let source = prices[model] == nil ? ModelName(model).alias : model
+                let changes = prices[source] == nil ? [] : changes[source, default: []]
+                let current = changes.last { $0.date <= date }?.price ?? prices[source] ?? Price(model: model, input: .free)
+                try current.of(model).store(from: date.milliseconds, db)
+                for change in changes where change.date > date {
+                    try change.price.of(model).store(from: change.date.milliseconds, isScheduled: true, db)
+                }
             }
             for function in Set(fees.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT function FROM fees")).sorted() {
                 // One that is named no more costs what all do.
@@ -33,13 +47,20 @@ extension Ledger {
 }
 
 extension Price {
+    /// The same for another model.
+    fileprivate func of(_ model: String) -> Price {
+        var price = self
+        price.model = model
+        return price
+    }
+
     /// Lets an adapter that has no price of its own cost what its model does, from the beginning on.
     static func inherit(for model: String, _ db: Database) throws {
         let name = ModelName(model)
         guard name.adapter != nil else { return }
         let statement = try db.cachedStatement(sql: """
-            INSERT INTO prices (model, valid_from, input, cached_input, output, embedding)
-            SELECT ?, valid_from, input, cached_input, output, embedding FROM prices
+            INSERT INTO prices (model, valid_from, input, cached_input, output, embedding, cached_output, scheduled)
+            SELECT ?, valid_from, input, cached_input, output, embedding, cached_output, scheduled FROM prices
             WHERE model = ? AND NOT EXISTS (SELECT 1 FROM prices WHERE model = ?)
             """)
         try statement.execute(arguments: [model, name.alias, model])
@@ -51,18 +72,31 @@ extension Price {
         return try Row.fetchOne(statement, arguments: [model, time]).map { row in
             Price(
                 model: model, input: UnitPrice(stored: row["input"]), cachedInput: UnitPrice(stored: row["cached_input"]),
-                output: UnitPrice(stored: row["output"]), embedding: (row["embedding"] as Int64?).map(UnitPrice.init(stored:)))
+                output: UnitPrice(stored: row["output"]), embedding: (row["embedding"] as Int64?).map(UnitPrice.init(stored:)),
+                cachedOutput: UnitPrice(stored: row["cached_output"]))
         }
     }
 
-    fileprivate func store(from time: Int64, _ db: Database) throws {
+    /// Deletes the prices that were to come, but for one that has been charged: then the clock was set back.
+    fileprivate static func takeBack(of model: String, after time: Int64, _ db: Database) throws {
+        try db.execute(
+            sql: """
+                DELETE FROM prices WHERE model = ? AND scheduled AND valid_from > ?
+                    AND NOT EXISTS (SELECT 1 FROM usage_series WHERE usage_series.model = prices.model AND price = valid_from)
+                """, arguments: [model, time])
+    }
+
+    fileprivate func store(from time: Int64, isScheduled: Bool = false, _ db: Database) throws {
         let last = try Int64.fetchOne(db, sql: "SELECT MAX(valid_from) FROM prices WHERE model = ?", arguments: [model])
         guard try last.map({ try Price.inForce(of: model, at: $0, db) }) != self else { return }
         try db.execute(
-            sql: "INSERT INTO prices (model, valid_from, input, cached_input, output, embedding) VALUES (?, ?, ?, ?, ?, ?)",
+            sql: """
+                INSERT INTO prices (model, valid_from, input, cached_input, output, embedding, cached_output, scheduled)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
             arguments: [
                 model, max(time, last.map { $0 + 1 } ?? time), input.nanoUSDPerMillion, cachedInput.nanoUSDPerMillion,
-                output.nanoUSDPerMillion, embedding.nanoUSDPerMillion,
+                output.nanoUSDPerMillion, embedding.nanoUSDPerMillion, cachedOutput.nanoUSDPerMillion, isScheduled,
             ])
     }
 }

@@ -70,18 +70,22 @@ package struct Price: Hashable, Sendable {
     package var output: UnitPrice
     /// For input of which embeddings are made.
     package var embedding: UnitPrice
+    /// For output that was not made again but found in the response cache; its input costs `cachedInput`.
+    package var cachedOutput: UnitPrice
 
     /// - Parameters:
     ///   - cachedInput: The same as `input` when there is none.
     ///   - embedding: The same as `input` when there is none.
     package init(
-        model: String, input: UnitPrice, cachedInput: UnitPrice? = nil, output: UnitPrice = .free, embedding: UnitPrice? = nil
+        model: String, input: UnitPrice, cachedInput: UnitPrice? = nil, output: UnitPrice = .free, embedding: UnitPrice? = nil,
+        cachedOutput: UnitPrice = .free
     ) {
         self.model = model
         self.input = input
         self.cachedInput = cachedInput ?? input
         self.output = output
         self.embedding = embedding ?? input
+        self.cachedOutput = cachedOutput
     }
 
     /// The exact price of a call, rounded once, half up, to whole nano-USD.
@@ -94,7 +98,9 @@ package struct Price: Hashable, Sendable {
         }
         let fresh = kind == .embedding ? embedding : input
         return try NanoUSD(
-            rounding: [(promptTokens - cachedTokens, fresh), (cachedTokens, cachedInput), (completionTokens, output)],
+            rounding: [
+                (promptTokens - cachedTokens, fresh), (cachedTokens, cachedInput), (completionTokens, kind.isCached ? cachedOutput : output),
+            ],
             of: "this call of '\(model)'")
     }
 
@@ -119,6 +125,8 @@ package struct Fee: Hashable, Sendable {
         self.perInvocation = perInvocation
         self.perSecond = perSecond
     }
+
+    package var isFree: Bool { perInvocation == .free && perSecond == .free }
 
     /// Rounded once, half up, to whole nano-USD.
     package func cost(milliseconds: Int64) throws -> NanoUSD {

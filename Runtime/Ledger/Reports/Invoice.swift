@@ -69,11 +69,11 @@ extension Invoice {
         let parts = [
             ("input", usage.promptTokens - usage.cachedTokens, kind == .embedding ? price.embedding : price.input),
             ("cached input", usage.cachedTokens, price.cachedInput),
-            ("output", usage.completionTokens, price.output),
+            ("output", usage.completionTokens, kind.isCached ? price.cachedOutput : price.output),
         ].filter { $0.1 > 0 }
         let lines = parts.map { part, tokens, price in
             Line(
-                description: "\(model), \(kind.rawValue), \(part)", quantity: tokens, unit: "tokens", perMillion: price,
+                description: "\(model), \(kind.description), \(part)", quantity: tokens, unit: "tokens", perMillion: price,
                 amount: price.amount(of: tokens))
         }
         // Each call was rounded to whole nano-USD; a price in fractions of them leaves a difference.
@@ -81,7 +81,7 @@ extension Invoice {
         guard rounding != .zero else { return lines }
         return lines + [
             Line(
-                description: "\(model), \(kind.rawValue), rounding of each call", quantity: row["calls"], unit: "calls", perMillion: nil,
+                description: "\(model), \(kind.description), rounding of each call", quantity: row["calls"], unit: "calls", perMillion: nil,
                 amount: rounding)
         ]
     }

@@ -20,10 +20,17 @@ extension Ledger {
 extension UsageQuery {
     fileprivate var statement: (sql: String, arguments: StatementArguments) {
         var arguments = StatementArguments()
-        // The sums of one series first, of which there are few, and then what they are called.
         let spans = (period ?? .month).spans(of: range).map { span in
             arguments += [span.period.rawValue, span.range.lowerBound.seconds, span.range.upperBound.seconds]
-            let start = period.map { $0 == span.period ? "start" : $0.start(ofPeriodWith: "start") } ?? "NULL"
+            if period == span.period {
+                // A row for each period and series, as the table has them.
+                return """
+                    SELECT start, series, calls, prompt_tokens, cached_tokens, completion_tokens, cost
+                    FROM usage_sums WHERE period = ? AND start >= ? AND start < ?
+                    """
+            }
+            // The sums of one series first, of which there are few, and then what they are called.
+            let start = period?.start(ofPeriodWith: "start") ?? "NULL"
             return """
                 SELECT \(start) AS start, series, SUM(calls) AS calls, SUM(prompt_tokens) AS prompt_tokens,
                     SUM(cached_tokens) AS cached_tokens, SUM(completion_tokens) AS completion_tokens, SUM(cost) AS cost

@@ -13,7 +13,8 @@ package enum UsageDimension: String, CaseIterable, Sendable {
     /// A tag of the key. A key with two tags counts under both, so that sums over tags may exceed the whole.
     case tag
     case tenant, model
-    /// `chat`, `completion`, `embedding`, or `fee` for what an invocation itself costs.
+    /// `chat`, `completion`, `embedding`, the same with `cached_` before it for answers from the response cache, or `fee` for what an
+    /// invocation itself costs.
     case kind
 }
 

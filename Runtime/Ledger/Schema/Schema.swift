@@ -10,6 +10,7 @@ enum Schema {
         Version2.register(in: &migrator)
         Version3.register(in: &migrator)
         Version4.register(in: &migrator)
+        Version5.register(in: &migrator)
         return migrator
     }()
 

@@ -9,8 +9,13 @@ import Wire
 /// call's usage row. Counting is a store to mapped memory, no system call; killed at any point, the host leaves what its callers
 /// may have received, and whoever finds that (``Ledger/collectTallies()``) makes usage rows of it.
 package final class Tally: Sendable {
+    private struct State {
+        var free: [Int]
+        var calls: Set<UUIDv7> = []
+    }
+
     private let file: SharedFile
-    private let free: Mutex<[Int]>
+    private let state: Mutex<State>
 
     /// Makes the tally of the host of `model`, beside the ledger.
     /// - Throws: ``LedgerError`` when the file cannot be made.
@@ -26,7 +31,7 @@ package final class Tally: Sendable {
             throw LedgerError(.storage, "The tally in \(ledger.tallyFolder) cannot be made: \(error). Check the disk's space and your rights there.")
         }
         // The lowest first, so that few pages are in use.
-        free = Mutex((0..<TallyLayout.slotCount).reversed())
+        state = Mutex(State(free: (0..<TallyLayout.slotCount).reversed()))
         file.bytes.storeBytes(of: Int64(model.utf8.count), toByteOffset: 16, as: Int64.self)
         UnsafeMutableRawBufferPointer(rebasing: file.bytes[24...]).copyBytes(from: model.utf8)
         file.bytes.storeBytes(of: TallyLayout.magic, as: UInt64.self)
@@ -36,11 +41,13 @@ package final class Tally: Sendable {
     package final class Entry: Sendable {
         private let tally: Tally
         private let slot: Int
+        private let call: UUIDv7
         private let isOpen = Mutex(true)
 
-        fileprivate init(_ tally: Tally, slot: Int) {
+        fileprivate init(_ tally: Tally, slot: Int, call: UUIDv7) {
             self.tally = tally
             self.slot = slot
+            self.call = call
         }
 
         /// Counts tokens before their text is sent; once closed, they are in the ledger already.
@@ -56,16 +63,30 @@ package final class Tally: Sendable {
                 guard isOpen else { return }
                 isOpen = false
                 tally.number(at: TallyLayout.offset(of: slot)) { $0.store(0, ordering: .releasing) }
-                tally.free.withLock { $0.append(slot) }
+                tally.state.withLock { state in
+                    state.free.append(slot)
+                    state.calls.remove(call)
+                }
             }
         }
     }
 
     /// Enters a call before it begins.
-    /// - Returns: `nil` when as many calls run as the tally has room for, or the adapter's name is too long for it.
-    package func open(_ request: CallRequest) -> Entry? {
+    /// - Throws: ``LedgerError``: `busy` when as many calls run as the tally has room for, `repeated` when this one does.
+    package func open(_ request: CallRequest) throws(LedgerError) -> Entry {
+        guard let kind = TallyLayout.kinds.firstIndex(of: request.kind) else { throw LedgerError(.invalid, "No model makes \(request.kind.rawValue).") }
         let adapter = Array((ModelName(request.model).adapter ?? "").utf8)
-        guard adapter.count <= TallyLayout.longestAdapter, let kind = TallyLayout.kinds.firstIndex(of: request.kind), let slot = free.withLock({ $0.popLast() }) else { return nil }
+        guard adapter.count <= TallyLayout.longestAdapter else {
+            throw LedgerError(.invalid, "An adapter's name has at most \(TallyLayout.longestAdapter) bytes.")
+        }
+        let slot = try state.withLock { state throws(LedgerError) in
+            guard !state.calls.contains(request.call) else { throw LedgerError(.repeated, "The call \(request.call) is running.") }
+            guard let slot = state.free.popLast() else {
+                throw LedgerError(.busy, "The model '\(request.model)' has as many calls as it can count. Try again.")
+            }
+            state.calls.insert(request.call)
+            return slot
+        }
         let offset = TallyLayout.offset(of: slot)
         file.bytes.storeBytes(of: request.invocation.bits, toByteOffset: offset + 16, as: UInt128.self)
         file.bytes.storeBytes(of: request.call.bits, toByteOffset: offset + 32, as: UInt128.self)
@@ -78,7 +99,7 @@ package final class Tally: Sendable {
         number(at: offset + 8) { $0.store(0, ordering: .relaxed) }
         number(at: 8) { _ = $0.max(Int64(slot + 1), ordering: .relaxed) }
         number(at: offset) { $0.store(1, ordering: .releasing) }
-        return Entry(self, slot: slot)
+        return Entry(self, slot: slot, call: request.call)
     }
 
     /// Removes the file. For the end of a host in which no call runs; one with an open call stays for the ledger to collect.

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Synchronization
+import Wire
 
 /// The layout of a tally file: a head of 128 bytes, then slots of 128 bytes. Numbers are in the machine's own order, since
 /// only processes of one machine share it.

@@ -6,6 +6,32 @@ import Wire
 package struct UsageRow: Hashable, Sendable {
     package enum Kind: String, Hashable, Codable, Sendable {
         case chat, completion, embedding
+        // The same, answered from the response cache: no model has worked for them.
+        case cachedChat = "cached_chat"
+        case cachedCompletion = "cached_completion"
+        case cachedEmbedding = "cached_embedding"
+
+        /// The kind of a call whose answer is given again without asking the model.
+        package var cached: Kind {
+            switch self {
+            case .chat, .cachedChat: .cachedChat
+            case .completion, .cachedCompletion: .cachedCompletion
+            case .embedding, .cachedEmbedding: .cachedEmbedding
+            }
+        }
+
+        package var isCached: Bool { self == cached }
+        /// Whether there is one right answer, whatever the request says of sampling.
+        package var isEmbedding: Bool { cached == .cachedEmbedding }
+        /// For an invoice.
+        package var description: String {
+            switch self {
+            case .chat, .completion, .embedding: rawValue
+            case .cachedChat: "chat from the response cache"
+            case .cachedCompletion: "completion from the response cache"
+            case .cachedEmbedding: "embedding from the response cache"
+            }
+        }
     }
 
     package var invocation: UUIDv7

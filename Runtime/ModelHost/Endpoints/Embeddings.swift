@@ -13,6 +13,7 @@ extension Host {
                 "The model '\(alias)' generates text and makes no embeddings. Use /v1/chat/completions or /v1/completions.", parameter: "model")
         }
         let format = try embeddingFormat(call.fields)
+        let dimensions = try dimensions(call.fields)
         let inputs = try call.fields.inputs("input")
         guard (1...2048).contains(inputs.count) else { throw APIError.wrongValue("input", "there must be 1 to 2048 inputs.") }
         if inputs.contains(where: { if case .text("") = $0 { true } else { false } }) {
@@ -35,17 +36,30 @@ extension Host {
         let usage = try await meter.charge(request, admission) { row }.value
         return try Response.json(
             EmbeddingList(
-                data: vectors.enumerated().map { Embedding(index: $0, vector: $1, format: format) }, model: request.model, usage: usage))
+                data: vectors.enumerated().map { Embedding(index: $0, vector: cut($1, to: dimensions), format: format) }, model: request.model, usage: usage))
     }
 
     private func embeddingFormat(_ fields: RequestFields) throws -> EmbeddingFormat {
         let name = try fields.string("encoding_format") ?? EmbeddingFormat.float.rawValue
         guard let format = EmbeddingFormat(rawValue: name) else { throw APIError.wrongValue("encoding_format", "it is float or base64.") }
-        let length = engine.description.embeddingLength
-        if let dimensions = try fields.integer("dimensions"), dimensions != length {
-            throw APIError.wrongValue("dimensions", "the embeddings of '\(alias)' have \(length) dimensions and cannot be cut.")
-        }
         return format
+    }
+
+    private func dimensions(_ fields: RequestFields) throws -> Int {
+        let length = engine.description.embeddingLength
+        guard let dimensions = try fields.integer("dimensions") else { return length }
+        guard (1...length).contains(dimensions) else {
+            throw APIError.wrongValue("dimensions", "the embeddings of '\(alias)' have 1 to \(length) dimensions.")
+        }
+        return dimensions
+    }
+
+    /// The vector's first numbers, of length 1 again: what models trained for it (https://arxiv.org/abs/2205.13147) mean by fewer
+    /// dimensions. Others lose more by it.
+    private func cut(_ vector: [Float], to dimensions: Int) -> [Float] {
+        guard dimensions < vector.count else { return vector }
+        let length = vector.prefix(dimensions).reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return vector.prefix(dimensions).map { length > 0 ? $0 / length : 0 }
     }
 }
 

@@ -64,7 +64,9 @@ struct Host: Sendable {
             throw APIError.tooLarge(limit: Host.bodyLimit)
         }
         let ownName = ModelName(alias: alias, adapter: nil)
-        return Call(token: token, granted: granted, plainName: granted.contains(ownName) ? ownName : first, caller: context.caller, fields: try RequestFields(parsing: body.readableBytesView))
+        return Call(
+            id: request.headers[.callID].flatMap(UUIDv7.init) ?? UUIDv7(), token: token, granted: granted,
+            plainName: granted.contains(ownName) ? ownName : first, caller: context.caller, fields: try RequestFields(parsing: body.readableBytesView))
     }
 
     /// That it answers, what it has to do, and a count that grows while it does it.
@@ -109,9 +111,14 @@ struct Host: Sendable {
     }
 }
 
+extension HTTPField.Name {
+    /// The caller's own id of a call: the same when it is sent again because a connection broke. One id is billed once.
+    fileprivate static let callID = HTTPField.Name("x-swiftlet-call-id")!
+}
+
 /// A request that was admitted.
 struct Call: Sendable {
-    let id = UUIDv7()
+    let id: UUIDv7
     let begun = Date.now
     let token: InvocationToken
     /// The names of this model that the caller may use, and which of them its alias stands for.
@@ -121,9 +128,9 @@ struct Call: Sendable {
     let fields: RequestFields
 
     /// What the ledger is asked before the call begins.
-    func request(_ model: ModelName, _ kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0) -> CallRequest {
+    func request(_ model: ModelName, _ kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0, fewestTokens: Int = 1) -> CallRequest {
         CallRequest(
             invocation: token.invocation, call: id, key: token.key, model: model.description, kind: kind, promptTokens: promptTokens,
-            maximumTokens: maximumTokens, started: begun)
+            maximumTokens: maximumTokens, fewestTokens: fewestTokens, started: begun)
     }
 }

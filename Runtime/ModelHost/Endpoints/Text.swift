@@ -15,102 +15,119 @@ extension Host {
                 throw APIError.invalidRequest("The model '\(alias)' cannot chat; use /v1/completions. \(error)", parameter: "model")
             }
             let tools = try ToolFields(call.fields)
-            return .chat(
-                try ChatPrompt(
-                    call.fields.conversation(), tools.tools, tools.choice, takesSeveral: tools.isParallel, template, engine.tokenizer))
+            let chat = try ChatPrompt(
+                call.fields.conversation(), tools.tools, tools.choice, takesSeveral: tools.isParallel, template, engine.tokenizer)
+            return [Prompt(tokens: chat.tokens, chat: chat)]
         }
     }
 
     /// `POST /v1/completions`
     func complete(_ call: Call) async throws -> Response {
         try await generate(call, .completion) {
-            let prompts = try call.fields.inputs("prompt")
-            guard prompts.count == 1 else { throw APIError.wrongValue("prompt", "this model host takes one prompt per request.") }
-            return .plain(engine.tokenizer.encodeForModel(prompts[0]))
+            try call.fields.inputs("prompt").map { input in
+                let tokens = engine.tokenizer.encodeForModel(input)
+                return switch input {
+                case .text(let text): Prompt(tokens: tokens, text: text)
+                case .tokens: Prompt(tokens: tokens, text: engine.tokenizer.decode(tokens, special: false))
+                }
+            }
         }
     }
 
-    private func generate(_ call: Call, _ kind: TextKind, prompt makePrompt: () throws -> Prompt) async throws -> Response {
+    private func generate(_ call: Call, _ kind: TextKind, prompts makePrompts: () throws -> [Prompt]) async throws -> Response {
         let model = try model(of: call)
         guard engine.description.canGenerate else {
             throw APIError.invalidRequest(
                 "The model '\(alias)' makes embeddings and generates no text. Use /v1/embeddings.", parameter: "model")
         }
         let options = try GenerationOptions(call.fields, for: kind)
-        let prompt: Prompt
-        do {
-            prompt = try makePrompt()
-        } catch let error as InferenceError {
-            throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
+        let prompts = try naming(kind) { try makePrompts() }
+        let most = GenerationOptions.mostAnswers
+        guard !prompts.isEmpty, prompts.count <= most / options.count else {
+            throw APIError.wrongValue(
+                "prompt", prompts.isEmpty ? "there must be at least one." : "a call has at most \(most) answers, over all prompts and 'n'.")
         }
-        if options.form != nil, prompt.chat?.constraint != nil {
+        if options.form != nil, prompts.contains(where: { $0.chat?.constraint != nil }) {
             throw APIError.wrongValue(options.form?.field ?? "response_format", "it cannot be combined with a 'tool_choice' that asks for a call.")
         }
         let grammar = try options.form.map(grammars.grammar)
-        let room = max(1, engine.description.contextLength - prompt.tokens.count)
+        var requests = prompts.enumerated().flatMap { place, prompt in
+            let room = max(1, engine.description.contextLength - prompt.tokens.count)
+            let request = GenerationRequest(
+                prompt: prompt.tokens, maximumTokens: min(options.maximumTokens ?? room, room), stop: options.stop,
+                spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, adapter: model.adapter,
+                ignoresEnd: options.ignoresEnd, grammar: grammar,
+                topScores: options.topScores, scoresPrompt: options.echoes && options.topScores != nil)
+            return (0..<options.count).map { answer in
+                var request = request
+                request.sampling = options.sampling.answer(answer)
+                return (prompt: place, request: request)
+            }
+        }
         let callRequest = call.request(
-            model, kind.usageKind, promptTokens: prompt.tokens.count, maximumTokens: min(options.maximumTokens ?? room, room))
+            model, kind.usageKind, promptTokens: prompts.reduce(0) { $0 + $1.tokens.count },
+            maximumTokens: requests.reduce(0) { $0 + $1.request.maximumTokens }, fewestTokens: requests.count)
         let admission = try await meter.admit(callRequest)
+        if admission.maximumTokens < callRequest.maximumTokens {
+            let share = admission.maximumTokens / requests.count
+            for index in requests.indices { requests[index].request.maximumTokens = min(requests[index].request.maximumTokens, share) }
+        }
         let load = load.claim()
-        let generation: Generation
+        var choices: [AnswerChoice] = []
         do {
-            generation = try engine.generate(
-                GenerationRequest(
-                    prompt: prompt.tokens, maximumTokens: admission.maximumTokens, sampling: options.sampling, stop: options.stop,
-                    spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, adapter: model.adapter, ignoresEnd: options.ignoresEnd, grammar: grammar))
+            for (place, request) in requests {
+                let prompt = prompts[place]
+                choices.append(
+                    AnswerChoice(
+                        generation: try naming(kind) { try engine.generate(request) }, prompt: place, first: prompt.tokens.first, chat: prompt.chat,
+                        echo: options.echoes ? prompt.text : nil, isScored: options.topScores != nil))
+            }
         } catch {
+            for choice in choices { choice.generation.cancel() }
             await meter.release(callRequest, admission)
-            throw (error as? InferenceError).map { APIError($0, logger: logger).at(kind == .chat ? "messages" : "prompt") } ?? error
+            throw error
         }
         let answer = Answer(
-            generation: generation, prompt: prompt.chat, call: call, entry: admission.entry,
-            usage: charge(callRequest, admission, for: generation, load: load),
-            shape: TextShape(kind: kind, call: call.id, created: call.begun, model: callRequest.model, streamsUsage: options.streamsUsage),
+            choices, engine.tokenizer, call: call, entry: admission.entry, usage: charge(callRequest, admission, for: choices, load: load),
+            shape: TextShape(
+                kind: kind, call: call.id, created: call.begun, model: callRequest.model, streamsUsage: options.streamsUsage,
+                showsScores: options.topScores != nil),
             logger: logger)
         return options.streams ? answer.stream() : try await answer.whole()
     }
 
-    /// However the answer ends and whether or not anyone still listens, its tokens are entered when it has ended.
-    /// One that ended before its first token costs nothing.
+    /// What is wrong with a prompt is told of the field that it is in.
+    private func naming<Value>(_ kind: TextKind, _ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as InferenceError {
+            throw APIError(error, logger: logger).at(kind == .chat ? "messages" : "prompt")
+        }
+    }
+
+    /// However the answers end and whether or not anyone still listens, their tokens are entered when all have ended.
     private func charge(
-        _ request: CallRequest, _ admission: Meter.Admission, for generation: Generation, load: Duration?
+        _ request: CallRequest, _ admission: Meter.Admission, for choices: [AnswerChoice], load: Duration?
     ) -> Task<TokenUsage, any Error> {
         meter.charge(request, admission) { [meter] in
-            let outcome = await generation.outcome
-            if let time = outcome.timings.timeToFirstToken { meter.metrics.count(timeToFirstToken: time) }
-            guard outcome.completionTokens > 0 else { return nil }
+            var outcomes: [Generation.Outcome] = []
+            for choice in choices { outcomes.append(await choice.generation.outcome) }
+            let outcome = CallOutcome(choices, outcomes)
+            if let time = outcome.timeToFirstToken { meter.metrics.count(timeToFirstToken: time) }
+            guard outcome.isBilled else { return nil }
             return UsageRow(
                 invocation: request.invocation, call: request.call, model: request.model, kind: request.kind,
                 promptTokens: outcome.promptTokens, cachedTokens: outcome.cachedTokens, completionTokens: outcome.completionTokens,
                 finishReason: outcome.finishReason.name, started: request.started,
-                firstToken: outcome.timings.timeToFirstToken, load: load)
-        }
-    }
-}
-
-extension Generation.FinishReason {
-    /// OpenAI's word where it has one.
-    var name: String {
-        switch self {
-        case .stop: "stop"
-        case .length: "length"
-        case .cancelled: "cancelled"
-        case .failed: "error"
+                firstToken: outcome.timeToFirstToken, load: load)
         }
     }
 }
 
 /// What a model is given.
-private enum Prompt {
-    case chat(ChatPrompt)
-    case plain([Token])
-
-    var tokens: [Token] {
-        switch self {
-        case .chat(let prompt): prompt.tokens
-        case .plain(let tokens): tokens
-        }
-    }
-
-    var chat: ChatPrompt? { if case .chat(let prompt) = self { prompt } else { nil } }
+private struct Prompt {
+    let tokens: [Token]
+    var chat: ChatPrompt?
+    /// What a completion can begin with.
+    var text: String?
 }

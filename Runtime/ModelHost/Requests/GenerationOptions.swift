@@ -14,16 +14,39 @@ struct GenerationOptions {
     let streamsUsage: Bool
     /// What the answer must fit.
     let form: AnswerForm?
+    /// How many answers there are to each prompt.
+    let count: Int
+    /// How many likely tokens are told beside each one of the answer, with log-probabilities; `nil`: none of that.
+    let topScores: Int?
+    /// Whether a completion begins with its prompt.
+    let echoes: Bool
 
     init(_ fields: RequestFields, for kind: TextKind) throws {
         try UnsupportedFields.refuse(in: fields, for: kind)
-        maximumTokens = try fields.integer("max_completion_tokens", in: 1 ... .max) ?? fields.integer("max_tokens", in: 1 ... .max)
+        echoes = kind == .completion ? try fields.flag("echo") ?? false : false
+        // Who wants the prompt's log-probabilities alone asks for no token.
+        let least = echoes ? 0 : 1
+        maximumTokens = try fields.integer("max_completion_tokens", in: 1 ... .max) ?? fields.integer("max_tokens", in: least ... .max)
+        count = try fields.integer("n", in: 1...GenerationOptions.mostAnswers) ?? 1
+        topScores = try kind == .chat ? GenerationOptions.chatScores(fields) : fields.integer("logprobs", in: 0...5)
         sampling = try GenerationOptions.sampling(fields)
         stop = try GenerationOptions.stop(fields)
         ignoresEnd = try fields.flag("ignore_eos") ?? false
         streams = try fields.flag("stream") ?? false
         streamsUsage = try GenerationOptions.streamsUsage(fields, streams: streams)
         form = try AnswerForm(fields)
+    }
+
+    /// How many answers one call may have, of all its prompts.
+    static let mostAnswers = 128
+
+    private static func chatScores(_ fields: RequestFields) throws -> Int? {
+        let top = try fields.integer("top_logprobs", in: 0...20)
+        guard try fields.flag("logprobs") ?? false else {
+            if let top, top > 0 { throw APIError.wrongValue("top_logprobs", "it is only allowed when 'logprobs' is true.") }
+            return nil
+        }
+        return top ?? 0
     }
 
     private static func sampling(_ fields: RequestFields) throws -> Sampling {
@@ -79,6 +102,9 @@ struct GenerationOptions {
         guard let options = fields["stream_options"] else { return false }
         guard case .object(let members) = options else { throw APIError.wrongType("stream_options", "an object") }
         guard streams else { throw APIError.wrongValue("stream_options", "it is only allowed when 'stream' is true.") }
+        if let value = members["include_obfuscation"], ![.null, false].contains(value) {
+            throw UnsupportedFields.refusal("stream_options.include_obfuscation")
+        }
         switch members["include_usage"] ?? .null {
         case .null: return false
         case .bool(let flag): return flag

@@ -6,10 +6,10 @@ import Logging
 import NIOCore
 import Wire
 
-/// A generation on its way to the caller. When the caller goes, the generation ends at the next token.
+/// A call's answers on their way to the caller. When the caller goes, all of them end at their next token.
 final class Answer: Sendable {
-    private let generation: Generation
-    private let prompt: ChatPrompt?
+    private let choices: [AnswerChoice]
+    private let tokenizer: any Tokenizer
     private let call: Call
     private let entry: Tally.Entry
     private let usage: Task<TokenUsage, any Error>
@@ -17,33 +17,42 @@ final class Answer: Sendable {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - prompt: how the answer is read; `nil` for one that is plain text.
+    ///   - choices: at least one, in their order.
     ///   - entry: where tokens are counted before their text is sent.
     ///   - usage: comes when the ledger holds it; the caller hears of no end before.
     init(
-        generation: Generation, prompt: ChatPrompt?, call: Call, entry: Tally.Entry, usage: Task<TokenUsage, any Error>, shape: TextShape,
-        logger: Logger
+        _ choices: [AnswerChoice], _ tokenizer: any Tokenizer, call: Call, entry: Tally.Entry, usage: Task<TokenUsage, any Error>,
+        shape: TextShape, logger: Logger
     ) {
-        (self.generation, self.prompt) = (generation, prompt)
+        (self.choices, self.tokenizer) = (choices, tokenizer)
         (self.call, self.entry, self.usage, self.shape, self.logger) = (call, entry, usage, shape, logger)
     }
 
     /// An answer that nobody fetches: its connection closed before the response began.
-    deinit { generation.cancel() }
+    deinit { cancel() }
+
+    private func cancel() {
+        for choice in choices { choice.generation.cancel() }
+    }
 
     /// The answer as one object.
     func whole() async throws -> Response {
         try await whileCallerListens {
-            var reader = AnswerReader(prompt)
-            var text = AnswerText()
-            for await case .text(let piece, let tokens) in generation.events {
-                entry.add(tokens)
-                text += reader.append(piece)
+            var readers = choices.map { ChoiceReader($0, tokenizer) }
+            var texts = readers.map { reader in
+                var text = AnswerText()
+                text += reader.beginning
+                return text
             }
-            let (outcome, usage) = try await end()
-            text += reader.finish()
+            // Nothing is out before it is billed, so there is nothing for the tally: if the host dies, the call may be made again.
+            try await read { texts[$0] += readers[$0].read($1) }
+            let (outcomes, usage) = try await end()
+            for index in texts.indices { texts[index].scores += readers[index].restOfScores() }
+            let reasons = zip(readers, outcomes).map { $0.finishReason($1) }
             return try Response.json(
-                shape.body(text: text, finishReason: reader.finishReason(outcome), usage: usage, timings: Timings(outcome)))
+                shape.body(
+                    choices: zip(texts, reasons).map { (text: $0, finishReason: $1) }, usage: usage,
+                    timings: Timings(CallOutcome(choices, outcomes))))
         }
     }
 
@@ -58,16 +67,24 @@ final class Answer: Sendable {
     }
 
     private func write(to writer: inout any ResponseBodyWriter) async throws {
-        if let opening = shape.opening { try await writer.write(event(opening)) }
-        var reader = AnswerReader(prompt)
-        for await case .text(let piece, let tokens) in generation.events where !piece.isEmpty {
-            entry.add(tokens)
-            for text in reader.append(piece) { try await write(text, to: &writer) }
+        var readers = choices.map { ChoiceReader($0, tokenizer) }
+        for (index, reader) in readers.enumerated() {
+            if let opening = shape.opening(index) { try await writer.write(event(opening)) }
+            try await write(reader.beginning, of: index, to: &writer)
         }
         do {
-            let (outcome, usage) = try await end()
-            for text in reader.finish() { try await write(text, to: &writer) }
-            var last = try event(shape.ending(finishReason: reader.finishReason(outcome), timings: Timings(outcome)))
+            try await read { index, event in
+                if case .text(_, let tokens) = event { entry.add(tokens) }
+                try await write(readers[index].read(event), of: index, to: &writer)
+            }
+            let (outcomes, usage) = try await end()
+            var last = ByteBuffer()
+            for index in readers.indices {
+                let timings = index == readers.count - 1 ? Timings(CallOutcome(choices, outcomes)) : nil
+                let reason = readers[index].finishReason(outcomes[index])
+                last.writeImmutableBuffer(
+                    try event(shape.ending(index, finishReason: reason, rest: readers[index].restOfScores(), timings: timings)))
+            }
             if shape.streamsUsage { last.writeImmutableBuffer(try event(shape.closing(usage: usage))) }
             last.writeString("data: [DONE]\n\n")
             try await writer.write(last)
@@ -77,16 +94,40 @@ final class Answer: Sendable {
         }
     }
 
-    private func write(_ text: AnswerText, to writer: inout any ResponseBodyWriter) async throws {
-        for chunk in shape.chunks(of: text) { try await writer.write(event(chunk)) }
+    private func write(_ texts: [AnswerText], of index: Int, to writer: inout any ResponseBodyWriter) async throws {
+        for text in texts {
+            for chunk in shape.chunks(index, text) { try await writer.write(event(chunk)) }
+        }
     }
 
-    /// - Throws: ``APIError`` when the answer did not come to its own end, or could not be charged.
-    private func end() async throws -> (Generation.Outcome, TokenUsage) {
-        let outcome = await generation.outcome
+    // MARK: Reading
+
+    /// Gives what the generations say as it comes, with each one's place, until all have ended. When one fails, the others
+    /// are not gone on with.
+    private func read(_ body: (Int, Generation.Event) async throws -> Void) async throws {
+        let (events, merged) = AsyncStream.makeStream(of: (place: Int, event: Generation.Event).self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (place, choice) in choices.enumerated() {
+                group.addTask { for await event in choice.generation.events { merged.yield((place, event)) } }
+            }
+            var left = choices.count
+            for await (place, event) in events {
+                try await body(place, event)
+                guard case .finished(let outcome) = event else { continue }
+                if case .failed = outcome.finishReason { cancel() }
+                left -= 1
+                if left == 0 { break }
+            }
+        }
+    }
+
+    /// - Throws: ``APIError`` when an answer did not come to its own end, or they could not be charged.
+    private func end() async throws -> ([Generation.Outcome], TokenUsage) {
+        var outcomes: [Generation.Outcome] = []
+        for choice in choices { outcomes.append(await choice.generation.outcome) }
         let usage = try await usage.value
-        switch outcome.finishReason {
-        case .stop, .length: return (outcome, usage)
+        switch CallOutcome(choices, outcomes).finishReason {
+        case .stop, .length: return (outcomes, usage)
         case .failed(let error): throw error
         case .cancelled:
             throw Date.now < call.token.expires
@@ -95,15 +136,16 @@ final class Answer: Sendable {
         }
     }
 
-    /// Ends the generation when the caller closes the connection, or its invocation's deadline passes.
+    /// Ends the generations when the caller closes the connection, or its invocation's deadline passes.
     private func whileCallerListens<Value>(_ body: () async throws -> Value) async throws -> Value {
         let remaining = min(call.token.expires.timeIntervalSinceNow, 86_400)
-        let deadline = Task { [generation] in
+        let generations = choices.map(\.generation)
+        let deadline = Task {
             try await Task.sleep(for: .seconds(remaining))
-            generation.cancel()
+            for generation in generations { generation.cancel() }
         }
         defer { deadline.cancel() }
-        return try await call.caller.whilePresent(hangUp: { [generation] in generation.cancel() }, body)
+        return try await call.caller.whilePresent(hangUp: { for generation in generations { generation.cancel() } }, body)
     }
 
     private func event(_ value: some Encodable) throws -> ByteBuffer {

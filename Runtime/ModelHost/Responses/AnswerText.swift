@@ -5,12 +5,15 @@ struct AnswerText {
     var content = ""
     var reasoning = ""
     var calls: [AnsweredCall] = []
+    /// Of the tokens that it begins, where they are asked for.
+    var scores: [ScoredToken] = []
 
     static func += (text: inout AnswerText, more: [AnswerText]) {
         for piece in more {
             text.content += piece.content
             text.reasoning += piece.reasoning
             text.calls += piece.calls
+            text.scores += piece.scores
         }
     }
 }

@@ -18,35 +18,46 @@ struct TextShape: Sendable {
     let model: String
     /// Whether every chunk but the last has `usage: null`, as OpenAI's have when usage is asked for.
     let streamsUsage: Bool
+    let showsScores: Bool
 
-    func body(text: AnswerText, finishReason: String, usage: TokenUsage, timings: Timings) -> some Encodable {
+    func body(choices: [(text: AnswerText, finishReason: String)], usage: TokenUsage, timings: Timings) -> some Encodable {
         Object(
-            head: head(isChunk: false), choices: [Choice(kind: kind, message: text, finishReason: finishReason)], usage: usage,
-            showsUsage: true, timings: timings)
+            head: head(isChunk: false),
+            choices: choices.enumerated().map { index, choice in
+                Choice(kind: kind, index: index, message: choice.text, finishReason: choice.finishReason, scores: scores(choice.text.scores))
+            }, usage: usage, showsUsage: true, timings: timings)
     }
 
-    /// The first chunk of a chat: who speaks.
-    var opening: (some Encodable)? { kind == .chat ? chunk(Choice(kind: kind, role: "assistant", delta: AnswerText())) : nil }
+    /// The first chunk of a chat's choice: who speaks.
+    func opening(_ index: Int) -> (some Encodable)? {
+        kind == .chat ? chunk(Choice(kind: kind, index: index, role: "assistant", delta: AnswerText())) : nil
+    }
 
     /// A piece of an answer; a call is two: its head, and its arguments.
-    func chunks(of text: AnswerText) -> [some Encodable] {
-        var chunks: [Object] = []
-        if !text.content.isEmpty { chunks.append(chunk(Choice(kind: kind, delta: AnswerText(content: text.content)))) }
-        if !text.reasoning.isEmpty { chunks.append(chunk(Choice(kind: kind, delta: AnswerText(reasoning: text.reasoning)))) }
+    func chunks(_ index: Int, _ text: AnswerText) -> [some Encodable] {
+        var parts: [AnswerText] = []
+        if !text.content.isEmpty { parts.append(AnswerText(content: text.content)) }
+        if !text.reasoning.isEmpty { parts.append(AnswerText(reasoning: text.reasoning)) }
         for call in text.calls {
             for part in [AnsweredCall.Part.head, .arguments] {
                 var piece = call
                 piece.part = part
-                chunks.append(chunk(Choice(kind: kind, delta: AnswerText(calls: [piece]))))
+                parts.append(AnswerText(calls: [piece]))
             }
         }
-        return chunks
+        return parts.enumerated().map { place, part in
+            chunk(Choice(kind: kind, index: index, delta: part, scores: place == 0 ? scores(text.scores) : nil))
+        }
     }
 
-    /// The chunk that ends the choice.
-    func ending(finishReason: String, timings: Timings) -> some Encodable {
+    /// The chunk that ends a choice.
+    /// - Parameters:
+    ///   - rest: scores of tokens that no text came of.
+    ///   - timings: the call's, with its last choice.
+    func ending(_ index: Int, finishReason: String, rest: [ScoredToken], timings: Timings?) -> some Encodable {
         Object(
-            head: head(isChunk: true), choices: [Choice(kind: kind, delta: nil, finishReason: finishReason)],
+            head: head(isChunk: true),
+            choices: [Choice(kind: kind, index: index, delta: nil, finishReason: finishReason, scores: rest.isEmpty ? nil : scores(rest))],
             showsUsage: streamsUsage, timings: timings)
     }
 
@@ -56,6 +67,11 @@ struct TextShape: Sendable {
     }
 
     private func chunk(_ choice: Choice) -> Object { Object(head: head(isChunk: true), choices: [choice], showsUsage: streamsUsage) }
+
+    private func scores(_ tokens: [ScoredToken]) -> Choice.Scores? {
+        guard showsScores else { return nil }
+        return kind == .chat ? .chat(ChatScores(tokens: tokens)) : .completion(CompletionScores(tokens: tokens))
+    }
 
     private func head(isChunk: Bool) -> Object.Head {
         switch kind {
@@ -97,13 +113,20 @@ private struct Object: Encodable {
     }
 }
 
-/// The one choice of a response: a message, a piece of one, or text.
+/// A choice of a response: a message, a piece of one, or text.
 private struct Choice: Encodable {
+    enum Scores {
+        case chat(ChatScores)
+        case completion(CompletionScores)
+    }
+
     let kind: TextKind
+    let index: Int
     var role: String?
     var message: AnswerText?
     var delta: AnswerText?
     var finishReason: String?
+    var scores: Scores?
 
     private enum CodingKeys: String, CodingKey {
         case index, message, delta, text, logprobs
@@ -117,8 +140,12 @@ private struct Choice: Encodable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(0, forKey: .index)
-        try container.encodeNil(forKey: .logprobs)
+        try container.encode(index, forKey: .index)
+        switch scores {
+        case .chat(let scores): try container.encode(scores, forKey: .logprobs)
+        case .completion(let scores): try container.encode(scores, forKey: .logprobs)
+        case nil: try container.encodeNil(forKey: .logprobs)
+        }
         try container.encode(finishReason, forKey: .finishReason)
         switch kind {
         case .completion:

@@ -1,6 +1,7 @@
 import Inference
 
 /// How long a call took, under llama-server's names and as it counts: all tokens over the time since the first.
+/// Of several answers at once, the times are the longest of each.
 struct Timings: Encodable {
     let cachedCount: Int
     /// Without those that were cached.
@@ -9,12 +10,12 @@ struct Timings: Encodable {
     let predictedCount: Int
     let predictedMilliseconds: Double
 
-    init(_ outcome: Generation.Outcome) {
+    init(_ outcome: CallOutcome) {
         cachedCount = outcome.cachedTokens
         promptCount = outcome.promptTokens - outcome.cachedTokens
-        promptMilliseconds = outcome.timings.prefill / .milliseconds(1)
+        promptMilliseconds = outcome.prefill / .milliseconds(1)
         predictedCount = outcome.completionTokens
-        predictedMilliseconds = outcome.timings.decode / .milliseconds(1)
+        predictedMilliseconds = outcome.decode / .milliseconds(1)
     }
 
     private enum CodingKeys: String, CodingKey {

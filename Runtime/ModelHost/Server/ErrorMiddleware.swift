@@ -34,6 +34,11 @@ extension APIError {
             self.init(error, logger: logger)
         case let error as LedgerError where error.code == .insufficientQuota:
             self = .insufficientQuota(error.message)
+        case let error as LedgerError where error.code == .repeated:
+            // Its caller repeats it because the connection broke: made again, it would be billed again.
+            self.init(status: 409, message: "\(error.message) Make a new one.", type: "invalid_request_error", code: "call_repeated")
+        case let error as LedgerError where error.code == .busy:
+            self = .overloaded(error.message)
         case is LedgerError:
             // The meter has logged it, with the call's id.
             self = .overloaded("The ledger cannot be written at the moment, so nothing is served that could not be billed.")

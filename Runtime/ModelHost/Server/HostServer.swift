@@ -55,3 +55,8 @@ struct HostServer<Responder: HTTPResponder>: Service where Responder.Context == 
         }
     }
 }
+
+/// Service groups print their services at the start; without a name, that prints all of the responder, which takes milliseconds.
+extension HostServer: CustomStringConvertible {
+    var description: String { "HTTP server" }
+}

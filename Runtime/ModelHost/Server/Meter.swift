@@ -27,11 +27,9 @@ final class Meter: Sendable {
     }
 
     /// Lets a call begin, and holds what it may cost. Whoever is let in is charged or released.
-    /// - Throws: ``LedgerError`` when its key's budget has no room for it, ``APIError`` when too many calls run.
+    /// - Throws: ``LedgerError`` when its key's budget has no room for it, too many calls run, or it was made before.
     func admit(_ request: CallRequest) async throws -> Admission {
-        guard let entry = tally.open(request) else {
-            throw APIError.overloaded("The model '\(request.model)' has as many calls as it can count. Try again.")
-        }
+        let entry = try tally.open(request)
         do {
             return Admission(maximumTokens: try await ledger.hold(request), entry: entry)
         } catch {

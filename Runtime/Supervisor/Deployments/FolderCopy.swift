@@ -43,6 +43,10 @@ struct FolderCopy {
             default: break
             }
         }
+        let folder = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw FileError("open", target) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw FileError("write", target) }
     }
 
     private mutating func copyFile(_ source: String, to target: String, mode: mode_t) throws {
@@ -68,6 +72,8 @@ struct FolderCopy {
         }
         // The file's own rights, whatever this process's mask.
         guard fchmod(output, mode) == 0 else { throw FileError("write", target) }
+        // What is taken must be whole after a loss of power, too: its history says that it was proven.
+        guard fsync(output) == 0 else { throw FileError("write", target) }
     }
 
     private mutating func add(_ fact: String) { hash.update(data: Array("\(fact)\n".utf8)) }

@@ -24,7 +24,7 @@ extension FunctionManifest {
     ///   - knownModels: the aliases there are.
     package init(yaml text: String, file: String, defaultName: String, knownModels: Set<String>) throws {
         let reader = try YAMLReader(text, file: file)
-        try reader.allow("name", "routes", "handler", "prompt", "script", "models", "adapter", "environment", "scale", "limits", "health", "isolation")
+        try reader.allow("name", "routes", "handler", "prompt", "script", "models", "adapter", "environment", "scale", "limits", "health", "isolation", "cache")
 
         let name = try reader.text("name") ?? defaultName
         guard Self.isName(name) else {
@@ -85,6 +85,10 @@ extension FunctionManifest {
         if let limits = try reader.mapping("limits") { self.limits = try Limits(limits) }
         if let health = try reader.mapping("health") { self.health = try Health(health) }
         if let isolation = try reader.mapping("isolation") { self.isolation = try Isolation(isolation) }
+        if let cache = try reader.mapping("cache") {
+            guard !models.isEmpty else { throw reader.failure("cache", "has no use: the function calls no models, and only their answers are kept") }
+            self.cache = try Cache(cache)
+        }
     }
 
     /// Function names are part of socket names, log names and reports.
@@ -152,5 +156,15 @@ extension FunctionManifest.Isolation {
             throw reader.failure(key, "must be absolute paths (found '\(relative)')")
         }
         return paths
+    }
+}
+
+extension FunctionManifest.Cache {
+    fileprivate init(_ reader: YAMLReader) throws {
+        self.init()
+        try reader.allow("ttl", "size")
+        ttl = try reader.duration("ttl") ?? ttl
+        guard ttl > .zero else { throw reader.failure("ttl", "must be more than 0s") }
+        size = try reader.size("size", upTo: 1 << 40) ?? size
     }
 }

@@ -14,6 +14,7 @@ import Wire
 /// limits: {timeout: 120s, idle_timeout: 30s, body: 1MiB, memory: 256MiB, max_requests: 10000}
 /// health: {timeout: 10s, probe: {method: GET, path: /hello, status: 200}}
 /// isolation: {read: [/srv/data], write: [/srv/out], network: true}
+/// cache: {ttl: 1h, size: 64MiB}  # answer exact repeats of deterministic calls from the response cache
 /// ```
 package struct FunctionManifest: Hashable, Sendable {
     package enum Handler: Hashable, Sendable, CustomStringConvertible {
@@ -53,7 +54,8 @@ package struct FunctionManifest: Hashable, Sendable {
         package var idleTimeout: Duration?
         /// Bytes of request body.
         package var body: Int
-        /// Bytes of private data per worker (`RLIMIT_DATA`); `nil` for no limit.
+        /// Bytes per worker: all that it and its children use where groups can be made (``MemoryGroups``), its private data
+        /// (`RLIMIT_DATA`) elsewhere; `nil` for no limit.
         package var memory: Int?
         /// Requests after which a worker is replaced; `nil` for never.
         package var maxRequests: Int?
@@ -102,6 +104,15 @@ package struct FunctionManifest: Hashable, Sendable {
         package init() {}
     }
 
+    /// For how long, and in how much room, answers are kept that the same request would get again.
+    package struct Cache: Hashable, Sendable {
+        package var ttl: Duration = .seconds(3600)
+        /// Bytes of all answers of this function.
+        package var size = 64 << 20
+
+        package init() {}
+    }
+
     package var name: String
     package var routes: [Route]
     package var handler: Handler
@@ -114,6 +125,8 @@ package struct FunctionManifest: Hashable, Sendable {
     package var limits = Limits()
     package var health = Health()
     package var isolation = Isolation()
+    /// `nil` where every call runs.
+    package var cache: Cache?
 
     /// What its workers may call.
     package var modelNames: [ModelName] {

@@ -17,7 +17,7 @@ package actor FunctionRunner {
     private let environment: WorkerEnvironment
     private let logger: Logger
     private var pool: FunctionPool
-    private var waiters: [FunctionPool.RequestID: (continuation: CheckedContinuation<Lease, any Error>, since: ContinuousClock.Instant)] = [:]
+    private var waiters: [FunctionPool.RequestID: Waiter] = [:]
     private var processes: [FunctionPool.WorkerID: WorkerProcess] = [:]
     private var weights = CallWeights()
     private var nextRequest = 0
@@ -37,11 +37,18 @@ package actor FunctionRunner {
         fileprivate let worker: FunctionPool.WorkerID
     }
 
+    private struct Waiter {
+        let continuation: CheckedContinuation<Lease, any Error>
+        let since: ContinuousClock.Instant
+        let invocation: UUIDv7?
+    }
+
     private struct WorkerProcess {
         let socket: String
         let task: Task<Void, Never>
         var pid: pid_t?
-        var running = 0
+        /// What it works on, and since when.
+        var calls: [FunctionPool.RequestID: (invocation: UUIDv7?, since: ContinuousClock.Instant)] = [:]
         var isStopping = false
         var isBroken = false
         /// Since when it works or does not.
@@ -60,16 +67,18 @@ package actor FunctionRunner {
     // MARK: Requests
 
     /// Waits for a worker, starting one if the function's scale allows it.
-    /// - Parameter key: whose request it is: the keys share the workers.
+    /// - Parameters:
+    ///   - key: whose request it is: the keys share the workers.
+    ///   - invocation: what it is part of, for the status.
     /// - Throws: ``APIError``: 502 when the function cannot run, 429 when too many wait, 504 when `deadline` passes; `CancellationError`.
-    package func acquire(key: String, deadline: ContinuousClock.Instant) async throws -> Lease {
+    package func acquire(key: String, invocation: UUIDv7? = nil, deadline: ContinuousClock.Instant) async throws -> Lease {
         let id = FunctionPool.RequestID(number: nextRequest)
         nextRequest += 1
         let start = ContinuousClock.now
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-                waiters[id] = (continuation, start)
+                waiters[id] = Waiter(continuation: continuation, since: start, invocation: invocation)
                 perform(pool.request(id, key: key, weight: weights.weight(of: key), deadline: deadline, at: start))
             }
         } onCancel: {
@@ -88,8 +97,8 @@ package actor FunctionRunner {
 
     private func ended(_ lease: Lease) {
         guard var process = processes[lease.worker] else { return }
-        process.running -= 1
-        if process.running == 0 { process.since = .now }
+        process.calls[lease.request] = nil
+        if process.calls.isEmpty { process.since = .now }
         processes[lease.worker] = process
     }
 
@@ -122,10 +131,13 @@ package actor FunctionRunner {
     package var workers: [SystemStatus.WorkerStatus] {
         processes.sorted { $0.key < $1.key }.map { _, process in
             let state: SystemStatus.WorkerStatus.State =
-                process.isStopping ? .stopping : process.pid == nil ? .starting : process.running > 0 ? .busy : .idle
+                process.isStopping ? .stopping : process.pid == nil ? .starting : process.calls.isEmpty ? .idle : .busy
+            let calls = process.calls.sorted { $0.value.since < $1.value.since }.map { _, call in
+                SystemStatus.CallStatus(invocation: call.invocation?.description, since: call.since.duration(to: .now) / .seconds(1))
+            }
             return SystemStatus.WorkerStatus(
-                process: process.pid ?? 0, state: state, since: process.since.duration(to: .now) / .seconds(1), running: process.running,
-                memory: process.pid.map(ProcessMemory.ofProcess) ?? 0)
+                process: process.pid ?? 0, state: state, since: process.since.duration(to: .now) / .seconds(1), running: calls.count,
+                calls: calls, memory: process.pid.map(ProcessMemory.ofProcess) ?? 0)
         }
     }
 
@@ -148,10 +160,11 @@ package actor FunctionRunner {
                 process.task.cancel()
             case .grant(let request, let worker):
                 guard let waiter = waiters.removeValue(forKey: request) else { continue }
-                if processes[worker]?.running == 0 { processes[worker]?.since = .now }
-                processes[worker]?.running += 1
+                let now = ContinuousClock.now
+                if processes[worker]?.calls.isEmpty ?? false { processes[worker]?.since = now }
+                processes[worker]?.calls[request] = (waiter.invocation, now)
                 let lease = Lease(
-                    socket: processes[worker]?.socket ?? "", waited: waiter.since.duration(to: .now), isCold: started.contains(worker),
+                    socket: processes[worker]?.socket ?? "", waited: waiter.since.duration(to: now), isCold: started.contains(worker),
                     request: request, worker: worker)
                 waiter.continuation.resume(returning: lease)
             case .refuse(let request, let refusal):

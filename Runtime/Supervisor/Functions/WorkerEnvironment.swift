@@ -8,6 +8,8 @@ struct WorkerEnvironment: Sendable {
     let state: StateDirectory
     let programs: Programs
     let isolation: Isolation
+    /// `nil` where the kernel gives us none.
+    let memoryGroups: MemoryGroups?
     /// Called with the socket of a worker that gets no more requests, because it ended or is about to.
     let closeConnections: @Sendable (_ socket: String) -> Void
     private let serial = Serial()
@@ -16,8 +18,12 @@ struct WorkerEnvironment: Sendable {
         let next = Atomic<Int>(1)
     }
 
-    init(isolation: Isolation, state: StateDirectory, programs: Programs, closeConnections: @escaping @Sendable (String) -> Void) {
+    init(
+        isolation: Isolation, state: StateDirectory, programs: Programs, memoryGroups: MemoryGroups?,
+        closeConnections: @escaping @Sendable (String) -> Void
+    ) {
         self.isolation = isolation
+        self.memoryGroups = memoryGroups
         self.state = state
         self.programs = programs
         self.closeConnections = closeConnections
@@ -30,7 +36,7 @@ struct WorkerEnvironment: Sendable {
 
     /// Binds the worker's socket and says how to start its process.
     /// - Parameter folder: the version's.
-    /// - Throws: ``SystemError`` when the socket cannot be bound or the function's folders not be made.
+    /// - Throws: ``SystemError`` when the socket cannot be bound or the function's folders or memory group not be made.
     func process(for manifest: FunctionManifest, in folder: String, socket: String) throws -> ChildProcess {
         try isolation.prepare(manifest, in: folder)
         let models = Dictionary(uniqueKeysWithValues: Set(manifest.models).map { ($0, JSON.string(ModelHosts.socket(of: $0, in: state))) })
@@ -57,9 +63,12 @@ struct WorkerEnvironment: Sendable {
         let program = command[0].contains("/") && !command[0].hasPrefix("/") ? "\(folder)/\(command[0])" : command[0]
         let listener = try UnixSocket.listen(at: socket)
         try isolation.close(socket)
+        let memory = try manifest.limits.memory.map { bytes in
+            try memoryGroups.map { .group(try $0.make("\(manifest.name)-\(nextSerial())", memory: bytes)) } ?? ChildProcess.MemoryLimit.privateData(bytes)
+        }
         return ChildProcess(
             name: "worker of \(manifest.name)", program: program, arguments: Array(command.dropFirst()), environment: variables,
             workingDirectory: folder, input: listener, logFile: logFile(of: manifest.name),
-            memory: manifest.limits.memory, confinement: isolation.confinement(of: manifest, in: folder))
+            memory: memory, confinement: isolation.confinement(of: manifest, in: folder))
     }
 }

@@ -47,7 +47,9 @@ package struct YAMLReader {
     package var keys: [String] { pairs.map(\.name) }
 
     /// - Throws: ``ManifestError`` for a key that is not among `known`, with the nearest known one.
-    package func allow(_ known: String...) throws {
+    package func allow(_ known: String...) throws { try allow(known) }
+
+    package func allow(_ known: [String]) throws {
         for pair in pairs where !known.contains(pair.name) {
             let nearest = known.min { $0.distance(to: pair.name) < $1.distance(to: pair.name) }
             let hint = nearest.map { $0.distance(to: pair.name) <= 2 ? "; did you mean '\($0)'?" : "" } ?? ""
@@ -61,6 +63,13 @@ package struct YAMLReader {
         try value(key) { $0.scalar?.string }.map { text in
             guard !text.isEmpty else { throw failure(key, "must not be empty") }
             return text
+        }
+    }
+
+    /// One of some words.
+    package func word(_ key: String, among known: [String]) throws -> String? {
+        try value(key, expected: "one of \(known.joined(separator: ", "))") { node in
+            node.scalar.flatMap { known.contains($0.string) ? $0.string : nil }
         }
     }
 

@@ -12,6 +12,9 @@ import SwiftletSystem
 ///   memory: 600MiB                     # what it counts in the memory for models; the default is the file's size
 ///   adapters: {support: support.gguf}  # LoRA adapters: chosen by the model's name, `chat:support`, or in function.yaml
 ///   stall_timeout: 60s                 # a host that has work and gets nothing done for so long is replaced; 60s is the default
+///   threads: 4                         # that compute; the default is one per core
+///   kv_cache: q8_0                     # how attention's keys and values are kept: f16, the default, q8_0 or f32
+///   kv_cache_size: 2GiB                # memory for them; the default is what 16 sequences need, or an eighth of the machine's
 /// ```
 package struct ModelCatalog: Sendable {
     package struct Entry: Hashable, Sendable {
@@ -25,8 +28,10 @@ package struct ModelCatalog: Sendable {
         /// Bytes that it counts in the memory for models; `nil` for the file's size.
         package var memory: Int?
         package var stallTimeout = Duration.seconds(60)
-        /// Absolute paths of adapters' files, by name.
-        package var adapters: [String: String] = [:]
+        /// The names of its adapters, sorted.
+        package var adapters: [String] = []
+        /// What its host is told beside the file.
+        package var hostOptions: [String] = []
         /// The other keys, as written in the file.
         fileprivate var settings: [String: String] = [:]
     }
@@ -52,7 +57,7 @@ package struct ModelCatalog: Sendable {
                 throw reader.failure(alias, "is not an alias: use 1 to 40 of a-z, 0-9 and '-', starting with a letter")
             }
             guard let model = try reader.mapping(alias) else { throw reader.failure(alias, "needs a 'file'") }
-            try model.allow("file", "keep_warm", "memory", "stall_timeout", "adapters")
+            try model.allow(["file", "adapters"] + ModelCatalog.settings)
             guard let file = try model.text("file") else { throw model.failure("file", "is missing: name the model's GGUF file") }
             var entry = Entry(alias: alias, file: file, path: Self.path(of: file, in: state))
             if try model.text("keep_warm") == "always" {
@@ -62,13 +67,16 @@ package struct ModelCatalog: Sendable {
             }
             entry.memory = try model.size("memory", upTo: 1 << 50)
             entry.stallTimeout = try model.duration("stall_timeout") ?? entry.stallTimeout
-            for key in ["keep_warm", "memory", "stall_timeout"] { entry.settings[key] = try model.text(key) }
+            guard entry.stallTimeout > .zero else { throw model.failure("stall_timeout", "must be more than 0s") }
+            entry.hostOptions = try ModelCatalog.hostOptions(model)
+            for key in ModelCatalog.settings { entry.settings[key] = try model.text(key) }
             if let adapters = try model.mapping("adapters") {
-                entry.adapters = try Self.adapters(adapters, in: state)
+                let paths = try Self.adapters(adapters, in: state)
+                entry.adapters = paths.keys.sorted()
+                for name in entry.adapters { entry.hostOptions += ["--adapter", "\(name)=\(paths[name] ?? "")"] }
                 let files = try adapters.keys.map { "\($0): \"\(try adapters.text($0) ?? "")\"" }
                 entry.settings["adapters"] = "{\(files.joined(separator: ", "))}"
             }
-            guard entry.stallTimeout > .zero else { throw model.failure("stall_timeout", "must be more than 0s") }
             return entry
         }
     }
@@ -85,6 +93,17 @@ package struct ModelCatalog: Sendable {
             adapters[name] = path(of: file, in: state)
         }
         return adapters
+    }
+
+    /// The keys of an entry beside its file.
+    private static let settings = ["keep_warm", "memory", "stall_timeout", "threads", "kv_cache", "kv_cache_size"]
+
+    private static func hostOptions(_ model: YAMLReader) throws -> [String] {
+        var options: [String] = []
+        if let threads = try model.integer("threads", in: 1...256) { options += ["--threads", "\(threads)"] }
+        if let type = try model.word("kv_cache", among: ["f16", "q8_0", "f32"]) { options += ["--kv-cache", type] }
+        if let size = try model.size("kv_cache_size", upTo: 1 << 50) { options += ["--kv-cache-size", "\(size)"] }
+        return options
     }
 
     /// The file that `alias` stands for.

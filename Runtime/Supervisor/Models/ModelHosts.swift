@@ -30,6 +30,8 @@ actor ModelHosts {
         let task: Task<Void, Never>
         var monitor: Task<Void, Never>?
         var pid: pid_t?
+        /// The file that it was started with, and the program.
+        let identity: String
         /// Set when it is asked to end before its process is known.
         var signal: Int32?
         var health = HostHealth()
@@ -47,14 +49,14 @@ actor ModelHosts {
     /// The socket on which the model `alias` answers.
     static func socket(of alias: String, in state: StateDirectory) -> String { "\(state.run)/model-\(alias).sock" }
 
-    /// Serves exactly `wanted` from now on. A host whose file changed finishes what it has and is replaced; callers wait meanwhile.
+    /// Serves exactly `wanted` from now on. A host whose file or options changed finishes what it has and is replaced; callers wait meanwhile.
     func serve(_ wanted: [ModelCatalog.Entry]) {
         var settings: [String: ModelPool.Settings] = [:]
         var actions: [ModelPool.Action] = []
         for entry in wanted {
             if let model = models[entry.alias] {
                 models[entry.alias]?.entry = entry
-                if model.entry.path != entry.path || model.entry.adapters != entry.adapters { actions += pool.replace(entry.alias) }
+                if (model.entry.path, model.entry.hostOptions) != (entry.path, entry.hostOptions) { actions += pool.replace(entry.alias) }
             } else {
                 do {
                     let socket = Self.socket(of: entry.alias, in: state)
@@ -93,6 +95,16 @@ actor ModelHosts {
                 waiting: model.host?.health.waiting ?? 0, size: model.entry.memory ?? Self.size(of: model.entry.path),
                 memory: model.host?.pid.map(ProcessMemory.ofProcess) ?? 0, idle: idle)
         }
+    }
+
+    /// What answers as the model `alias`: the weights and the program of its host, or of the one that would be started now. Another
+    /// text whenever another file has come in their place.
+    func identity(of alias: String) -> String? {
+        models[alias].map { $0.host?.identity ?? identity(of: $0.entry) }
+    }
+
+    private func identity(of entry: ModelCatalog.Entry) -> String {
+        [entry.path, programs.host].map { FileStatus(path: $0)?.identity ?? "-" }.joined(separator: " ")
     }
 
     /// Stops every host and waits until each has ended.
@@ -164,9 +176,10 @@ actor ModelHosts {
             arguments: [
                 "--model", model.entry.path, "--alias", alias, "--ledger", state.ledger, "--token-key", state.tokenKey,
                 "--drain-timeout", "86400",
-            ] + model.entry.adapters.sorted { $0.key < $1.key }.flatMap { ["--adapter", "\($0.key)=\($0.value)"] },
+            ] + model.entry.hostOptions,
             environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"],
             workingDirectory: state.path, input: model.socket, keepsInput: true, logFile: logFile(of: alias), grace: .seconds(10))
+        let identity = identity(of: model.entry)
         let launcher = programs.launcher
         let logger = logger
         let task = Task {
@@ -176,7 +189,7 @@ actor ModelHosts {
             }
             self.ended(alias, ending)
         }
-        models[alias]?.host = Host(task: task)
+        models[alias]?.host = Host(task: task, identity: identity)
     }
 
     private func started(_ alias: String, _ pid: pid_t) {

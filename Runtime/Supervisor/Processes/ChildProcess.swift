@@ -19,8 +19,8 @@ package struct ChildProcess: Sendable {
     var keepsInput = false
     /// What it prints is appended to this file.
     var logFile: String
-    /// Bytes of private data; `nil` for no limit.
-    var memory: Int?
+    /// What holds it to its memory; `nil` for no limit.
+    var memory: MemoryLimit?
     var confinement = Confinement()
     /// What the kernel sends it when we die.
     var signalOnParentDeath: Int32 = SIGKILL
@@ -31,7 +31,7 @@ package struct ChildProcess: Sendable {
 
     package init(
         name: String, program: String, arguments: [String] = [], environment: [String: String], workingDirectory: String,
-        input: FileDescriptor? = nil, keepsInput: Bool = false, logFile: String, memory: Int? = nil,
+        input: FileDescriptor? = nil, keepsInput: Bool = false, logFile: String, memory: MemoryLimit? = nil,
         confinement: Confinement = Confinement(), signalOnParentDeath: Int32 = SIGKILL, stopSignal: Int32 = SIGTERM, grace: Duration = .seconds(5)
     ) {
         self.name = name
@@ -49,8 +49,21 @@ package struct ChildProcess: Sendable {
         self.grace = grace
     }
 
+    package enum MemoryLimit: Sendable, Hashable {
+        /// Bytes of private data (`RLIMIT_DATA`).
+        case privateData(Int)
+        case group(MemoryGroups.Group)
+
+        fileprivate var launcherArguments: [String] {
+            switch self {
+            case .privateData(let bytes): ["--memory", "\(bytes)"]
+            case .group(let group): ["--members", group.members]
+            }
+        }
+    }
+
     private var launcherArguments: [String] {
-        ["--parent", "\(getpid())", "--signal", "\(signalOnParentDeath)"] + (memory.map { ["--memory", "\($0)"] } ?? [])
+        ["--parent", "\(getpid())", "--signal", "\(signalOnParentDeath)"] + (memory?.launcherArguments ?? [])
             + confinement.arguments
     }
 
@@ -105,6 +118,7 @@ package struct ChildProcess: Sendable {
                 return execution.processIdentifier.value
             }
             kill(-result.closureResult, SIGKILL)
+            if case .group(let group) = memory { await group.remove() }
             switch result.terminationStatus {
             case .exited(let code): return .exited(code)
             case .signaled(let signal): return .signaled(signal)

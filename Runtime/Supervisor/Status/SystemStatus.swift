@@ -60,7 +60,16 @@ package struct SystemStatus: Codable, Hashable, Sendable {
         package var since: Double
         /// Requests that it works on.
         package var running: Int
+        /// The longest-running first.
+        package var calls: [CallStatus]
         package var memory: Int
+    }
+
+    package struct CallStatus: Codable, Hashable, Sendable {
+        /// `nil` for a probe.
+        package var invocation: String?
+        /// Seconds since the worker got it.
+        package var since: Double
     }
 
     package struct ModelStatus: Codable, Hashable, Sendable {

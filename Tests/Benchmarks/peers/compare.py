@@ -25,8 +25,8 @@ class Row:
     model: str
     part: str
     peer: str
-    #: The least ratio; None where the bar is 40 MB.
-    bar: float | None
+    #: The least ratio; words where it is an amount.
+    bar: float | str
     aim: str
     less_is_better: bool = False
 
@@ -46,8 +46,9 @@ def rows() -> list[Row]:
         llama("decode8", "decode, 8 sequences", "q8_0", 4, "5.5×"),
         llama("decode8", "decode, 8 sequences", "q4_k_m", 3, "4.2×"),
         Row("start-q4_k_m", "start to the first token of a prompt of 1, llama3-1b Q4_K_M", "ms", "q4_k_m", "start", "llama.cpp", 10, "20×", True),
-        Row("memory-q4_k_m", "memory of its own that a second process takes, llama3-1b Q4_K_M", "MB", "q4_k_m", "memory", "llama.cpp", None,
+        Row("memory-q4_k_m", "memory of its own that a second process takes, llama3-1b Q4_K_M", "MB", "q4_k_m", "memory", "llama.cpp", "≤ 40 MB",
             "≤ 15 MB", True),
+        Row("health-q4_k_m", "start to the answer of /health, beside llama.cpp's first token", "ms", "q4_k_m", "health", "llama.cpp", "≤ 20 ms", "", True),
         Row("documents", "MiniLM Q8_0, documents of 74 tokens", "documents/s", "minilm", "documents", "ONNX Runtime int8", 1.4, "2×"),
         Row("single", "MiniLM Q8_0, one short text", "ms", "minilm", "single", "ONNX Runtime int8", 1.3, "2.5×", True),
     ]
@@ -142,7 +143,7 @@ def output(*command, folder: Path | None = None):
 
 
 def generation(path: Path, parts: list[str], threads: str) -> dict:
-    result = start.measure(path, threads) if "start" in parts or "memory" in parts else {}
+    result = start.measure(path, threads) if {"start", "memory", "health"} & set(parts) else {}
     sequences = [part.removeprefix("decode") for part in parts if part.startswith("decode")]
     if sequences or "prefill" in parts:
         bench = output(SWIFTLET, "bench", path, "--prompt", 512, "--generate", 24, "--parallel", ",".join(sequences or ["1"]),
@@ -182,7 +183,7 @@ def table(results: list[dict], options: argparse.Namespace) -> str:
     for result in results:
         share = f"{100 * result['share_of_roof']:.0f}%" if result["share_of_roof"] else ""
         also = f"; ik_llama.cpp {result['ik_llama_cpp']:.4g}" if result["ik_llama_cpp"] else ""
-        bar = f"{result['at_least']:g}×" if result["at_least"] else "≤ 40 MB"
+        bar = result["at_least"] if isinstance(result["at_least"], str) else f"{result['at_least']:g}×"
         lines.append(
             f"| {result['title']} | {result['swiftlet']:.4g} {result['unit']} | {result['peer']} {result['peer_value']:.4g}{also} "
             f"| {result['ratio']:.2f}× | {bar} | {result['aim']} | {share} |")

@@ -19,15 +19,19 @@ PROGRAMS = ROOT / ".build/release"
 
 
 def measure(model: Path, threads: str) -> dict:
-    """Milliseconds from exec to the first token of a prompt of one token, and MB that the second of two hosts has for itself."""
+    """Milliseconds from exec to the first token of a prompt of one token, and to the answer that a host is well, and MB that the
+    second of two hosts has for itself."""
     with tempfile.TemporaryDirectory(prefix="swiftlet-") as folder:
         state = State(Path(folder))
-        first, _ = state.start(model, threads, "first")
-        second, begun = state.start(model, threads, "second")
+        hosts = []
         try:
-            return {"start": begun, "memory": private_megabytes(second.pid)}
+            # The first brings the files into memory, if they were not there.
+            for name in ("first", "second", "third"):
+                request = HEALTH if name == "third" else state.completion()
+                hosts.append(state.start(model, threads, name, request))
+            return {"start": hosts[1][1], "health": hosts[2][1], "memory": private_megabytes(hosts[1][0].pid)}
         finally:
-            for process in (first, second):
+            for process, _ in hosts:
                 process.kill()
                 process.wait()
 
@@ -35,6 +39,9 @@ def measure(model: Path, threads: str) -> dict:
 def private_megabytes(process: int | str = "self") -> float:
     lines = (Path("/proc") / str(process) / "smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))) / 1024
+
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: host\r\n\r\n"
 
 
 class State:
@@ -59,18 +66,20 @@ class State:
         signature = base64.urlsafe_b64encode(hmac.digest(self.secret, text, hashlib.sha256)).rstrip(b"=")
         return f"{text.decode()}.{signature.decode()}"
 
-    def start(self, model: Path, threads: str, name: str) -> tuple[subprocess.Popen, float]:
+    def completion(self) -> bytes:
+        body = json.dumps({"model": "chat", "prompt": "a", "max_tokens": 1})
+        return (f"POST /v1/completions HTTP/1.1\r\nHost: host\r\nAuthorization: Bearer {self.token()}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+    def start(self, model: Path, threads: str, name: str, request: bytes) -> tuple[subprocess.Popen, float]:
         """A host, and the milliseconds until it sent the answer to a request that waited for it."""
         path = str(self.folder / f"{name}.sock")
-        body = json.dumps({"model": "chat", "prompt": "a", "max_tokens": 1})
         with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as caller:
             listener.bind(path)
             listener.listen()
             caller.settimeout(120)
             caller.connect(path)
-            caller.sendall(
-                f"POST /v1/completions HTTP/1.1\r\nHost: host\r\nAuthorization: Bearer {self.token()}\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            caller.sendall(request)
             begun = time.perf_counter()
             process = subprocess.Popen(
                 [PROGRAMS / "swiftlet-host", "--model", model, "--alias", "chat", "--ledger", self.folder / "ledger.sqlite",

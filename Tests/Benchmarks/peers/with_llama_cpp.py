@@ -82,7 +82,8 @@ def speed(path: str, threads: int, parts: list[str]) -> dict:
     model = Model(path, threads)
     model.prompt(1)
     # Python's own start does not count.
-    result = {"start": (time.perf_counter() - begun) * 1e3, "memory": private_megabytes() - before - model.cache_megabytes()}
+    first = (time.perf_counter() - begun) * 1e3
+    result = {"start": first, "health": first, "memory": private_megabytes() - before - model.cache_megabytes()}
     if "prefill" in parts:
         model.clear()
         model.prompt(128)

@@ -19,6 +19,16 @@ package struct Sampling: Hashable, Sendable {
         (self.temperature, self.topK, self.topP, self.minP, self.seed) = (temperature, topK, topP, minP, seed)
     }
 
+    /// The same for one of several answers to a prompt: of a seed, each has its own.
+    /// - Parameter index: which answer; the first has the seed itself.
+    package func answer(_ index: Int) -> Sampling {
+        guard index > 0, let seed else { return self }
+        var (sampling, base) = (self, SplitMix64(seed: seed))
+        var own = SplitMix64(seed: base.next() &+ UInt64(index))
+        sampling.seed = own.next()
+        return sampling
+    }
+
     func validate(vocabularyCount: Int) throws {
         func refuse(_ message: String) -> InferenceError { InferenceError(.invalidRequest, message) }
         guard temperature.isFinite, temperature >= 0 else { throw refuse("The temperature must be a number from 0, not \(temperature).") }

@@ -59,8 +59,8 @@ struct Transformer: Sendable {
     var vocabularyCount: Int { embedding.rows }
     var embeddingScale: Float { architecture.scalesEmbedding ? Float(width).squareRoot() : 1 }
 
-    func cacheShape(_ type: swl_type) -> KeyValueCache.Shape {
-        KeyValueCache.Shape(layers: layers.count, heads: keyValueHeads, dimension: dimension, type: type)
+    func cacheShape(_ type: Engine.Configuration.CacheType) throws(InferenceError) -> KeyValueCache.Shape {
+        try KeyValueCache.Shape(layers: layers.count, heads: keyValueHeads, dimension: dimension, type: type)
     }
 
     /// - Parameter contextLength: of the engine, if shorter than the model's own.

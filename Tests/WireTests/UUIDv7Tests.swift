@@ -1,6 +1,6 @@
 import Foundation
-import Ledger
 import Testing
+import Wire
 
 @Suite struct UUIDv7Tests {
     @Test func `The example of RFC 9562 reads back`() throws {

@@ -1,15 +1,16 @@
+import FoundationEssentials
 import Synchronization
 
 /// A version 7 UUID (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then a counter and random bits,
 /// so that ids sort by the time they were made.
 package struct UUIDv7: Hashable, Sendable {
-    let bits: UInt128
+    package let bits: UInt128
 
-    init(bits: UInt128) { self.bits = bits }
+    package init(bits: UInt128) { self.bits = bits }
 
     /// A new id, greater than every id this process has made before, even when the clock is set back.
     package init() {
-        self = UUIDv7.generator.withLock { $0.next(milliseconds: Milliseconds.now) }
+        self = UUIDv7.generator.withLock { $0.next(milliseconds: Int64((Date.now.timeIntervalSince1970 * 1000).rounded())) }
     }
 
     private static let generator = Mutex(Generator())
