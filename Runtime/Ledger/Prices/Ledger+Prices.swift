@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import Wire
 
 /// A price that holds from a date on.
 package struct PriceChange: Hashable, Sendable {
@@ -25,11 +26,13 @@ extension Ledger {
             let time = date.milliseconds
             for model in Set(prices.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT model FROM prices")).sorted() {
                 try Price.takeBack(of: model, after: time, db)
-                let changes = prices[model] == nil ? [] : changes[model, default: []]
-                let current = changes.last { $0.date <= date }?.price ?? prices[model]
-                try (current ?? Price(model: model, input: .free)).store(from: max(time, lastCall + 1), db)
+                // An adapter that is not named costs what its model does.
+                let source = prices[model] == nil ? ModelName(model).alias : model
+                let changes = prices[source] == nil ? [] : changes[source, default: []]
+                let current = changes.last { $0.date <= date }?.price ?? prices[source] ?? Price(model: model, input: .free)
+                try current.of(model).store(from: max(time, lastCall + 1), db)
                 for change in changes where change.date > date {
-                    try change.price.store(from: change.date.milliseconds, isScheduled: true, db)
+                    try change.price.of(model).store(from: change.date.milliseconds, isScheduled: true, db)
                 }
             }
             for function in Set(fees.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT function FROM fees")).sorted() {
@@ -48,6 +51,25 @@ extension Ledger {
 }
 
 extension Price {
+    /// The same for another model.
+    fileprivate func of(_ model: String) -> Price {
+        var price = self
+        price.model = model
+        return price
+    }
+
+    /// Lets an adapter that has no price of its own cost what its model does, from the beginning on.
+    static func inherit(for model: String, _ db: Database) throws {
+        let name = ModelName(model)
+        guard name.adapter != nil else { return }
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO prices (model, valid_from, input, cached_input, output, embedding, cached_output, scheduled)
+            SELECT ?, valid_from, input, cached_input, output, embedding, cached_output, scheduled FROM prices
+            WHERE model = ? AND NOT EXISTS (SELECT 1 FROM prices WHERE model = ?)
+            """)
+        try statement.execute(arguments: [model, name.alias, model])
+    }
+
     package static func inForce(of model: String, at time: Int64, _ db: Database) throws -> Price? {
         let statement = try db.cachedStatement(
             sql: "SELECT * FROM prices WHERE model = ? AND valid_from <= ? ORDER BY valid_from DESC LIMIT 1")

@@ -62,6 +62,10 @@ def main() -> None:
         import quality
 
         return quality.report(options.models, options.threads)
+    if options.weights is not None:
+        import weight_types
+
+        return weight_types.report(options.models, options.threads, options.weights)
     chosen = [row for row in rows() if not options.only or row.key in options.only]
     # By part, model and side; "roof" beside the sides is the share of the roof that Swiftlet reached.
     measured: dict[tuple[str, str, str], list[float]] = {}
@@ -101,6 +105,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write the results to this file, too")
     parser.add_argument("--ik", type=Path, metavar="FOLDER", help="where ik_llama.cpp's llama-bench is: measured, too, for one sequence")
     parser.add_argument("--quality", action="store_true", help="compare log probabilities with llama.cpp's, not speed")
+    parser.add_argument("--weights", nargs="*", metavar="TYPE", help="the same for each weight type, or for these (F16, Q2_K, …); needs 5 GB more")
     parser.add_argument("--parse", action="store_true", help=argparse.SUPPRESS)  # looks at the arguments alone, before anything is built
     options = parser.parse_args()
     options.models = options.models.resolve()
