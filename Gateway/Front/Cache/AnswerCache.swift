@@ -96,7 +96,10 @@ struct AnswerCache: Sendable {
                     finishReason: $0.finishReason)
             }, invocation: record.id)
         do {
-            try await store.keep(entry, under: inquiry.key, of: inquiry.function.name, ttl: inquiry.settings.ttl, size: inquiry.settings.size)
+            // A client that has all of a stream may be gone, and with it this task cancelled.
+            try await Task {
+                try await store.keep(entry, under: inquiry.key, of: inquiry.function.name, ttl: inquiry.settings.ttl, size: inquiry.settings.size)
+            }.value
         } catch {
             logger.warning("an answer is not kept: \(error)")
         }
