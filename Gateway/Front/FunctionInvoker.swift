@@ -110,14 +110,16 @@ struct FunctionInvoker: Sendable {
 
         let bill = Bill(invocation: call.invocation, outcome: outcome, fee: fee, ledger: ledger, logger: logger)
         var answering: (request: IdempotentRequest, answer: KeptAnswer)?
-        if let idempotent, outcome.error == nil, let kept = sink.kept(with: outcome.lastPiece) {
+        // Once: it takes the last piece in.
+        let kept = outcome.error == nil ? sink.kept(with: outcome.lastPiece) : nil
+        if let idempotent, let kept {
             answering = IdempotencyKey.answer(kept.head, body: kept.body).map { (request: idempotent, answer: $0) }
         }
-        let calledNoFunction = inquiry.map { _ in answers?.ended(call.invocation.id) ?? false } ?? false
+        let calledNoFunction = inquiry != nil && answers?.ended(call.invocation.id) == true
         var headers = HTTPFields()
         do {
             let record = try await bill.settle(answering: answering)
-            if let inquiry, calledNoFunction, outcome.error == nil, let kept = sink.kept(with: outcome.lastPiece) {
+            if let inquiry, calledNoFunction, let kept {
                 await answers?.keep(inquiry, kept.head, body: kept.body, of: record, for: caller)
             }
             let tokens = record.usage.totalTokens

@@ -37,8 +37,13 @@ struct Invocation: Sendable {
         deadline = started + .seconds(deadlineTime.timeIntervalSince(now))
         token = try InvocationToken(
             invocation: id, tenant: caller.tenant, key: caller.key, function: function.name,
-            models: function.models.filter { caller.models?.contains($0) ?? true }, keyModels: caller.models, expires: deadlineTime
+            models: Self.models(of: function, for: caller), keyModels: caller.models, expires: deadlineTime
         ).signed(with: tokens)
+    }
+
+    private static func models(of function: FunctionManifest, for caller: Caller) -> [String] {
+        guard let allowed = caller.models else { return function.modelNames.map(\.description) }
+        return ModelName.allowed(by: function.modelNames, and: allowed.map(ModelName.init)).map(\.description)
     }
 
     /// What the ledger enters when the call is admitted.

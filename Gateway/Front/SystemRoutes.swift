@@ -12,7 +12,7 @@ struct SystemRoutes: Sendable {
         + UsageRoutes.all
 
     let ledger: Ledger
-    let models: @Sendable () async -> [String]
+    let models: @Sendable () async -> [ModelName]
     let status: @Sendable () async -> SystemStatus
     /// Whether the functions that lay there at the start serve.
     let isReady: @Sendable () async -> Bool
@@ -37,8 +37,8 @@ struct SystemRoutes: Sendable {
         }
         router.get("/v1/models/{model}") { _, context in
             let name = try context.parameters.require("model")
-            guard await models().contains(name) else { throw APIError.modelNotFound(name) }
-            return try Self.json(Self.model(name))
+            guard let found = await models().first(where: { $0.description == name }) else { throw APIError.modelNotFound(name) }
+            return try Self.json(Self.model(found))
         }
         router.get("/v1/invocations/{id}") { _, context in
             let id = try context.parameters.require("id")
@@ -51,8 +51,11 @@ struct SystemRoutes: Sendable {
         }
     }
 
-    private static func model(_ alias: String) -> JSON {
-        ["id": .string(alias), "object": "model", "created": 0, "owned_by": "swiftlet"]
+    /// An adapter names what it is for, as vLLM's list does.
+    private static func model(_ name: ModelName) -> JSON {
+        var model: JSON = ["id": .string(name.description), "object": "model", "created": 0, "owned_by": "swiftlet"]
+        if name.adapter != nil { model["parent"] = .string(name.alias) }
+        return model
     }
 
     static func json<Value: Encodable>(_ value: Value) throws -> Response {

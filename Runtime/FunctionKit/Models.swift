@@ -1,6 +1,7 @@
 import HTTPClient
+import Wire
 
-/// The models that a function may call, by the aliases of its `function.yaml`.
+/// The models that a function may call, by the aliases of its `function.yaml`; a model with an adapter is `alias:adapter`.
 public struct Models: Sendable {
     private let sockets: [String: String]
     private let caller: Caller
@@ -16,7 +17,7 @@ public struct Models: Sendable {
     /// - Throws: ``APIError/modelNotFound(_:)`` for an alias that `function.yaml` does not name.
     public subscript(alias: String) -> Model {
         get throws {
-            guard let socket = sockets[alias] else { throw APIError.modelNotFound(alias) }
+            guard let socket = sockets[ModelName(alias).alias] else { throw APIError.modelNotFound(alias) }
             return Model(name: alias, socket: socket, caller: caller)
         }
     }
@@ -27,7 +28,7 @@ public struct Models: Sendable {
 /// Every call is part of the invocation, ends with it, and counts in ``Context/usage``.
 /// Errors are ``APIError``s, the host's own with their status.
 public struct Model: Sendable {
-    /// The alias.
+    /// The alias, or alias and adapter.
     public let name: String
     private let socket: String
     private let caller: Caller

@@ -29,6 +29,9 @@ struct SwiftletHost: AsyncParsableCommand {
     @Option(name: .customLong("token-key"), help: "The file with the key that signs invocation tokens.")
     var tokenKey: String
 
+    @Option(name: .customLong("adapter"), help: "A LoRA adapter, NAME=FILE, that callers choose as ALIAS:NAME; can be given several times.")
+    var adapters: [NamedFile] = []
+
     @Option(help: "Threads that compute (default: one per core).")
     var threads: Int?
 
@@ -60,10 +63,14 @@ struct SwiftletHost: AsyncParsableCommand {
         var configuration = Engine.Configuration()
         if let threads { configuration.threads = threads }
         (configuration.cacheType, configuration.cacheBytes) = (cacheType, cacheSize?.count)
+        configuration.adapters = Dictionary(adapters.map { ($0.name, $0.path) }) { _, last in last }
         async let openedLedger = openLedger(logger)
         let engine = try Engine(path: model, configuration: configuration)
         if engine.description.contextLength < engine.description.trainedContextLength {
             logger.warning("the cache has room for \(engine.description.contextLength) of the model's \(engine.description.trainedContextLength) tokens of context; --kv-cache-size, or kv_cache_size in models.yaml, makes it larger")
+        }
+        for (name, problem) in engine.adapterProblems.sorted(by: { $0.key < $1.key }) {
+            logger.error("the adapter '\(name)' can't be used: \(problem)")
         }
         if case .memory(let reason) = engine.pack?.storage {
             logger.warning("the weights are packed in this process's memory, which costs time at each start: \(reason)")
@@ -109,6 +116,17 @@ struct SwiftletHost: AsyncParsableCommand {
             return handler
         }
         return Logger(label: "host.\(alias)")
+    }
+}
+
+/// `NAME=FILE`
+struct NamedFile: ExpressibleByArgument {
+    let name, path: String
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", maxSplits: 1)
+        guard parts.count == 2 else { return nil }
+        (name, path) = (String(parts[0]), String(parts[1]))
     }
 }
 

@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import Logging
 import SwiftletSystem
+import Wire
 
 /// Decides what runs: the functions in the functions folder, their workers, and the hosts of the models.
 package actor Supervisor {
@@ -103,10 +104,14 @@ package actor Supervisor {
 
     // MARK: Models
 
-    /// The names of the models, as `models.yaml` has them.
-    package var models: [String] { modelEntries.map(\.alias) }
+    /// The names of the models, as `models.yaml` has them, each with those of its adapters behind it.
+    package var models: [ModelName] {
+        modelEntries.flatMap { entry in
+            ([nil] + entry.adapters).map { ModelName(alias: entry.alias, adapter: $0) }
+        }
+    }
 
-    private var aliases: Set<String> { Set(models) }
+    private var aliases: Set<String> { Set(modelEntries.map(\.alias)) }
 
     /// What answers as each of these models: another text whenever its file or its host's program has been replaced.
     package nonisolated func identities(of models: [String]) async -> [String] {

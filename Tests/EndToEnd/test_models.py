@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import signal
 import struct
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from swiftlet import command, fails
+from swiftlet import command, eventually, fails
 
 
 def test_models_are_listed(system):
@@ -144,6 +145,25 @@ def test_models_yaml_with_a_wrong_key(new_system):
     (system.state / "models.yaml").write_text("chat:\n  fil: swiftlet-demo-q8_0.gguf\n")
     message = fails("serve", "--state", system.state, "--port", system.port)
     assert "models.yaml:2" in message and "fil" in message
+
+
+def test_models_yaml_says_how_a_host_computes(new_system):
+    system = new_system()
+    models = system.state / "models.yaml"
+    plain = models.read_text()
+    models.write_text(plain.replace("chat:\n", "chat:\n  threads: 1\n  kv_cache: q8_0\n  kv_cache_size: 64MiB\n"))
+    system.serve()
+
+    def works_with(options: str) -> bool:
+        assert system.post("/v1/completions", {"model": "chat", "prompt": "Once upon a time", "max_tokens": 3}).status == 200
+        hosts = [p for p in system.processes("swiftlet-host") if p.mentions("swiftlet-demo")]
+        return len(hosts) == 1 and hosts[0].mentions(options.replace(" ", "\0"))
+
+    assert works_with(f"--threads 1 --kv-cache q8_0 --kv-cache-size {64 << 20}")
+    models.write_text(plain.replace("chat:\n", "chat:\n  threads: 2\n"))
+    system.process.send_signal(signal.SIGHUP)
+    eventually(lambda: works_with("--threads 2"), what="a host with the new options")
+    assert system.stop() == 0
 
 
 # Downloads

@@ -158,6 +158,10 @@ def test_an_idempotent_request_is_kept_and_repeated_with_its_own_bill(caching):
     answers = [complete(caching, prompt="Idempotent", headers={"Idempotency-Key": "i"}) for _ in range(2)]
     assert cache(answers[0]) == "hit" and answers[1].headers["idempotent-replayed"] == "true"
     assert answers[0].body == answers[1].body and answers[0].invocation == answers[1].invocation
+    # An answer that is kept for both is kept alike.
+    first = embed(caching, "kept for both", headers={"Idempotency-Key": "j"})
+    again = embed(caching, "kept for both")
+    assert (cache(first), cache(again)) == ("miss", "hit") and first.json["data"] == again.json["data"]
 
 
 def test_another_version_or_model_is_asked_anew(caching):

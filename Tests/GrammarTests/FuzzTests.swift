@@ -2,8 +2,8 @@ import Grammar
 import Testing
 import Wire
 
-/// Damaged texts give an error or a grammar, never a crash; what is accepted can be used.
-@Suite struct FuzzTests {
+/// Damaged texts give an error or a grammar, soon and in bounded memory; what is accepted can be used.
+@Suite(.serialized) struct FuzzTests {
     private static let grammars = GBNFTests.cases.map(\.grammar)
     private static let schemas = JSONSchemaTests.cases.map(\.schema)
 
@@ -37,19 +37,31 @@ import Wire
         }
     }
 
-    @Test func damagedGrammars() {
-        var dice = Dice(state: 1)
-        for _ in 0..<5000 {
-            let text = mutated(Self.grammars.randomElement(using: &dice) ?? "", Self.grammars, &dice)
-            if let grammar = try? grammar(text) { use(grammar, &dice) }
-        }
+    @Test func damagedGrammars() throws {
+        try staysWithinBounds(Dice(state: 1), of: Self.grammars, grammar)
     }
 
-    @Test func damagedSchemas() {
-        var dice = Dice(state: 2)
-        for _ in 0..<5000 {
-            let text = mutated(Self.schemas.randomElement(using: &dice) ?? "", Self.schemas, &dice)
-            if let grammar = try? schema(text) { use(grammar, &dice) }
+    @Test func damagedSchemas() throws {
+        try staysWithinBounds(Dice(state: 2), of: Self.schemas, schema)
+    }
+
+    private func staysWithinBounds(_ dice: Dice, of texts: [String], _ compile: (String) throws -> CompiledGrammar) throws {
+        var dice = dice
+        let bounds = Bounds()
+        var compiled = 0
+        for _ in 0..<10_000 {
+            // One in eight is not a damaged text, but random characters that have a meaning in one.
+            let text = Int.random(in: 0..<8, using: &dice) > 0
+                ? mutated(texts.randomElement(using: &dice) ?? "", texts, &dice)
+                : String((0..<Int.random(in: 0...200, using: &dice)).map { _ in "root::=()[]{}|*+?\"\\,:^$-09a~# \n".randomElement(using: &dice) ?? "x" })
+            let start = Bounds.processorTime
+            if let grammar = try? compile(text) {
+                compiled += 1
+                use(grammar, &dice)
+            }
+            #expect(Bounds.processorTime - start < 1, "\(text.debugDescription)")
         }
+        #expect((500..<9500).contains(compiled))
+        #expect(try bounds.growth() < 256 << 20)
     }
 }

@@ -30,6 +30,68 @@ import Testing
         #expect(zip(logprobs, golden.logprobs).allSatisfy { abs($0 - $1) < 1e-3 }, "\(logprobs) \(golden.logprobs)")
     }
 
+    /// Each architecture's models as transformers saves them: the file has the tensors and numbers of the one that was made in
+    /// Python, which ``ArchitectureTests`` compare with transformers.
+    @Test(arguments: [
+        "llama", "llama3", "mistral", "mixtral", "qwen2", "qwen3", "qwen3moe", "gemma2", "gemma3", "phi3", "phi3-long", "qwen3-embedding",
+    ])
+    func decoders(model: String) async throws {
+        let copy = try Copy("Import/decoders/\(model)")
+        defer { copy.removeAll() }
+        try FileManager.default.copyItem(
+            atPath: fixture("Import/decoders/tokenizer.json"), toPath: copy.url.appendingPathComponent("tokenizer.json").path)
+        let path = copy.url.appendingPathComponent("out.gguf").path
+        try ModelImport(folder: copy.url.path, type: .f32, name: model).write(to: path)
+        let (made, expected) = (try GGUFFile(path: path), try GGUFFile(path: fixture("architectures/\(model).gguf")))
+        #expect(Set(made.tensors.map(\.name)) == Set(expected.tensors.map(\.name)))
+        for tensor in expected.tensors {
+            let same = try made.tensor(tensor.name)
+            #expect(same.shape == tensor.shape && same.type == tensor.type, "\(tensor.name)")
+            if tensor.name != "rope_freqs.weight" { #expect(same.bytes.elementsEqual(tensor.bytes), "\(tensor.name)") }
+        }
+        // What the file says beside the tokenizer, the architecture's numbers first of all.
+        let architecture = try expected.metadata.requiredString("general.architecture")
+        for key in expected.metadata.keys where key.hasPrefix(architecture + ".") {
+            let (a, b) = (made.metadata, expected.metadata)
+            #expect(a.integer(key) == b.integer(key) && a.bool(key) == b.bool(key) && a.string(key) == b.string(key), "\(key)")
+            if let number = b.float(key) { #expect(abs((a.float(key) ?? .nan) - number) <= 1e-6 * abs(number), "\(key)") }
+        }
+        let configuration = Engine.Configuration(threads: 1, cacheType: .f32, packing: .none)
+        let (ours, theirs) = (try Engine(path: path, configuration: configuration), try Engine(path: expected.path, configuration: configuration))
+        defer {
+            ours.shutdown()
+            theirs.shutdown()
+        }
+        let tokens: [Token] = [5, 17, 99, 250, 3, 42]
+        #expect(ours.tokenizer.encodeForModel("The quick fox", special: true) == theirs.tokenizer.encodeForModel("The quick fox", special: true))
+        if ours.description.canEmbed {
+            #expect(try await ours.embed([tokens]) == theirs.embed([tokens]))
+        } else {
+            let (a, b) = (try await ours.predict(after: tokens), try await theirs.predict(after: tokens))
+            #expect(zip(a, b).allSatisfy { abs($0 - $1) < 1e-5 })
+        }
+    }
+
+    /// `make_imported_tokenizer_fixtures.py` asked Hugging Face's tokenizers.
+    @Test(arguments: ["llama", "gemma", "unigram"])
+    func tokenizers(name: String) throws {
+        struct Encoded: Decodable {
+            var tokenizer, text: String
+            var tokens: [Token]
+        }
+        let copy = try Copy("Import/tokenizers")
+        defer { copy.removeAll() }
+        try FileManager.default.moveItem(at: copy.url.appendingPathComponent("\(name).json"), to: copy.url.appendingPathComponent("tokenizer.json"))
+        let path = copy.url.appendingPathComponent("out.gguf").path
+        try ModelImport(folder: copy.url.path, type: .f32, name: name).write(to: path)
+        let tokenizer = try ModelFile(path: path, .none).makeTokenizer()
+        let all = try JSONDecoder().decode([Encoded].self, from: Data(contentsOf: copy.url.appendingPathComponent("encoded.json")))
+        for encoded in all where encoded.tokenizer == name {
+            #expect(tokenizer.encode(encoded.text, special: false) == encoded.tokens, "\(encoded.text.debugDescription)")
+        }
+        #expect(tokenizer.addsEndOfSequence == (name == "unigram"))
+    }
+
     @Test func quantizationIsGGMLs() throws {
         let reference = try GGUFFile(path: fixture("quantized.gguf"))
         let source = try reference.tensor("f32")
@@ -65,7 +127,7 @@ import Testing
 
     @Test func whatCannotBeImportedIsSaid() throws {
         try expectFailure("is not a model folder: it has no config.json") { try $1.remove("config.json") }
-        try expectFailure(#"its architecture is "GPTNeoXForCausalLM"; Swiftlet imports BertModel and LlamaForCausalLM"#) {
+        try expectFailure(#"its architecture is "GPTNeoXForCausalLM"; Swiftlet imports BertModel, Gemma2ForCausalLM, Gemma3ForCausalLM, LlamaForCausalLM, "#) {
             try $1.replace("config.json", "BertModel", "GPTNeoXForCausalLM")
         }
         try expectFailure("config.json can't be used: it lacks hidden_size") { try $1.replace("config.json", "hidden_size", "hide") }

@@ -1,5 +1,5 @@
 """Writes Fixtures/architectures/*.gguf, a very small random model for each architecture, and decoders.json and encoders.json: what
-transformers computes with the same weights, in 64-bit floats.
+transformers computes with the same weights, in 64-bit floats; and Fixtures/Import/decoders/*, the same models as transformers saves them.
 
     pip install gguf tokenizers transformers torch numpy
     python make_architecture_fixtures.py [NAME ...]
@@ -16,7 +16,8 @@ from transformers import AutoModel, AutoModelForCausalLM
 
 from make_model_fixtures import BERT_TOKENS, add_byte_pair_tokenizer, add_word_pieces, byte_pair_tokenizer, close, interleaved, randomize, rounded
 
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Fixtures", "architectures")
+FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Fixtures")
+FOLDER = os.path.join(FIXTURES, "architectures")
 TEXT = "The quick fox and a naïve kite: 30 days 日本 🦊!"
 WIDTH, FEED_FORWARD, HEADS, KEY_VALUE_HEADS, HEAD, CONTEXT = 32, 48, 4, 2, 12, 128
 COMMON = dict(
@@ -46,6 +47,8 @@ def write_decoder(name, architecture, config, tokenizer, *, layers, head=HEAD, g
     """A random model, written to a file."""
     config.num_hidden_layers = layers
     config.vocab_size = tokenizer.get_vocab_size()
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
     config._attn_implementation = "eager"
     config._experts_implementation = "eager"
     model = AutoModelForCausalLM.from_config(config).eval()
@@ -56,6 +59,9 @@ def write_decoder(name, architecture, config, tokenizer, *, layers, head=HEAD, g
             for key, parameter in model.named_parameters():
                 if "norm" in key:
                     parameter.sub_(1)
+    saved = f"{FIXTURES}/Import/decoders/{name}"
+    model.save_pretrained(saved)
+    os.remove(f"{saved}/generation_config.json")
     file = File(name, architecture, config, layers, tokenizer, head)
     file.writer.add_rope_freq_base(config.rope_parameters["full_attention"]["rope_theta"] if "full_attention" in config.rope_parameters else config.rope_parameters["rope_theta"])
     more(file, config)
@@ -128,6 +134,9 @@ def embedder(name, architecture, config, tokenizer, pooling):
     def more(file, config):
         file.writer.add_pooling_type(pooling)
     model = write_decoder(name, architecture, config, tokenizer, layers=2, more=more)
+    os.makedirs(f"{FIXTURES}/Import/decoders/{name}/1_Pooling", exist_ok=True)
+    with open(f"{FIXTURES}/Import/decoders/{name}/1_Pooling/config.json", "w") as file:
+        json.dump({"word_embedding_dimension": WIDTH, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False, "pooling_mode_lasttoken": True}, file)
     inputs = texts(config.vocab_size, 3)
     with torch.no_grad():
         vectors = [model.model(torch.tensor([ids])).last_hidden_state[0, -1] for ids in inputs]

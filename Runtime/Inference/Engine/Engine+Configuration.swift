@@ -20,6 +20,8 @@ extension Engine {
         /// system as it is first used. `nil` is what the sequences need at the most, or an eighth of the machine's.
         package var cacheBytes: Int?
         package var packing: Packing
+        /// Adapters' files by the names under which requests choose them.
+        package var adapters: [String: String]
 
         /// Where the weights in the kernels' layout are kept.
         package enum Packing: Sendable {
@@ -50,11 +52,11 @@ extension Engine {
         package init(
             threads: Int = ProcessInfo.processInfo.activeProcessorCount, maximumSequences: Int = 16, tokensPerStep: Int = 64,
             embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, kernels: String? = nil,
-            cacheType: CacheType = .f16, cacheBytes: Int? = nil, packing: Packing = .file
+            cacheType: CacheType = .f16, cacheBytes: Int? = nil, packing: Packing = .file, adapters: [String: String] = [:]
         ) {
             (self.threads, self.maximumSequences, self.tokensPerStep) = (threads, maximumSequences, tokensPerStep)
             (self.embeddingTokensPerStep, self.contextLength) = (embeddingTokensPerStep, contextLength)
-            (self.kernels, self.cacheType, self.cacheBytes, self.packing) = (kernels, cacheType, cacheBytes, packing)
+            (self.kernels, self.cacheType, self.cacheBytes, self.packing, self.adapters) = (kernels, cacheType, cacheBytes, packing, adapters)
         }
 
         func contextLength(of model: Int) -> Int { max(1, min(model, contextLength ?? model)) }

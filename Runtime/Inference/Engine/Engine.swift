@@ -16,6 +16,7 @@ package final class Engine: Sendable {
     /// The weights in the kernels' layout; `nil` where no matrix has one.
     package let pack: WeightPack?
     private let worker: Worker
+    let adapters: [String: Result<Adapter, any Error>]
     private let gauge: LoadGauge
 
     /// Maps the file and checks all that the architecture needs of it; weights are packed if they are not yet.
@@ -36,6 +37,7 @@ package final class Engine: Sendable {
             throw InferenceError(
                 .unsupported, "\(file.path) has the architecture \(name.quotedForMessage); Swiftlet has \(known.joined(separator: ", ")).")
         }
+        adapters = Engine.adapters(configuration.adapters, for: file, description)
         guard tokenizer.vocabularyCount <= description.vocabularyCount else {
             throw InferenceError(
                 .invalidFile,
@@ -60,6 +62,7 @@ package final class Engine: Sendable {
     package func generate(_ request: GenerationRequest) throws -> Generation {
         guard case .sequences(let thread) = worker else { throw cannot("generate text") }
         try check(request.prompt, what: "prompt")
+        let adapter = try adapter(request.adapter)
         try request.sampling.validate(vocabularyCount: description.vocabularyCount)
         guard request.maximumTokens >= 0 else {
             throw InferenceError(.invalidRequest, "The maximum number of tokens must not be negative.")
@@ -71,28 +74,31 @@ package final class Engine: Sendable {
         request.maximumTokens = min(request.maximumTokens, description.contextLength - request.prompt.count)
         let generation = Generation()
         try thread.submit(
-            .generation(.init(request: request, channel: generation.engineEnd, requested: ContinuousClock().now)))
+            .generation(.init(request: request, adapter: adapter, channel: generation.engineEnd, requested: ContinuousClock().now)))
         return generation
     }
 
     /// The natural logarithm of each token's probability after those before it; the first token has none.
+    /// - Parameter adapter: the name of one of the model's.
     /// - Throws: ``InferenceError``, or `CancellationError`.
-    package func score(_ tokens: [Token]) async throws -> [Float] {
+    package func score(_ tokens: [Token], adapter: String? = nil) async throws -> [Float] {
         guard case .sequences(let thread) = worker else { throw cannot("score text") }
         try check(tokens, what: "text")
+        let adapter = try self.adapter(adapter)
         guard tokens.count > 1 else { return [] }
         return try await cancellable { cancellation, continuation in
-            try thread.submit(.scoring(.init(tokens: tokens, continuation: continuation, cancellation: cancellation)))
+            try thread.submit(.scoring(.init(tokens: tokens, adapter: adapter, continuation: continuation, cancellation: cancellation)))
         }
     }
 
     /// The natural logarithm of the probability of every token of the vocabulary to come after these.
     /// - Throws: ``InferenceError``, or `CancellationError`.
-    package func predict(after tokens: [Token]) async throws -> [Float] {
+    package func predict(after tokens: [Token], adapter: String? = nil) async throws -> [Float] {
         guard case .sequences(let thread) = worker else { throw cannot("predict text") }
         try check(tokens, what: "text")
+        let adapter = try self.adapter(adapter)
         return try await cancellable { cancellation, continuation in
-            try thread.submit(.prediction(.init(tokens: tokens, continuation: continuation, cancellation: cancellation)))
+            try thread.submit(.prediction(.init(tokens: tokens, adapter: adapter, continuation: continuation, cancellation: cancellation)))
         }
     }
 

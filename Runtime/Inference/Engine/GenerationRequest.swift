@@ -12,6 +12,8 @@ package struct GenerationRequest: Sendable {
     package var spelled: [Token: [UInt8]]
     /// Calls of one tenant share the work on what their prompts, and answers, begin with; `nil` shares with nobody.
     package var tenant: String?
+    /// The name of the adapter that the model has for this request.
+    package var adapter: String?
     /// Goes on when the model ends its answer: for measurements that need answers of one length.
     package var ignoresEnd: Bool
     /// What the answer must fit, from its first token on; the answer may then end only where the grammar may.
@@ -24,11 +26,11 @@ package struct GenerationRequest: Sendable {
 
     package init(
         prompt: [Token], maximumTokens: Int, sampling: Sampling = Sampling(), stop: [String] = [], spelled: [Token: [UInt8]] = [:],
-        tenant: String? = nil, ignoresEnd: Bool = false, grammar: CompiledGrammar? = nil, topScores: Int? = nil,
+        tenant: String? = nil, adapter: String? = nil, ignoresEnd: Bool = false, grammar: CompiledGrammar? = nil, topScores: Int? = nil,
         scoresPrompt: Bool = false
     ) {
         (self.prompt, self.maximumTokens, self.sampling) = (prompt, maximumTokens, sampling)
         (self.stop, self.spelled, self.tenant, self.ignoresEnd) = (stop, spelled, tenant, ignoresEnd)
-        (self.grammar, self.topScores, self.scoresPrompt) = (grammar, topScores, scoresPrompt)
+        (self.adapter, self.grammar, self.topScores, self.scoresPrompt) = (adapter, grammar, topScores, scoresPrompt)
     }
 }

@@ -5,6 +5,7 @@ import Synchronization
 final class SequenceRunner: Runner {
     struct GenerationJob: Sendable {
         let request: GenerationRequest
+        let adapter: Adapter?
         let channel: Generation.Channel
         let requested: ContinuousClock.Instant
     }
@@ -12,6 +13,7 @@ final class SequenceRunner: Runner {
     /// Asks for one logarithm of a probability for each token after the first, or of each token that could come next.
     struct ScoringJob: Sendable {
         let tokens: [Token]
+        let adapter: Adapter?
         let continuation: CheckedContinuation<[Float], any Error>
         let cancellation: CancellationFlag
     }
@@ -20,10 +22,18 @@ final class SequenceRunner: Runner {
         case generation(GenerationJob)
         case scoring(ScoringJob)
         case prediction(ScoringJob)
+
+        var adapter: Adapter? {
+            switch self {
+            case .generation(let job): job.adapter
+            case .scoring(let job), .prediction(let job): job.adapter
+            }
+        }
     }
 
     private struct Sequence {
         let work: any SequenceWork
+        let adapter: Adapter?
         var hasBegun = false
         /// The keys of its full blocks, if it shares any.
         var keys: BlockKeyChain?
@@ -52,13 +62,14 @@ final class SequenceRunner: Runner {
     func accept(_ job: Job) {
         let work: any SequenceWork =
             switch job {
-            case .generation(let job): GenerationWork(job, model: model, tokenizer: tokenizer, kernels: kernels)
+            case .generation(let generation):
+                GenerationWork(generation, model: weights(with: job.adapter), tokenizer: tokenizer, kernels: kernels)
             case .scoring(let job): ScoringWork(job, kernels: kernels)
             case .prediction(let job): PredictionWork(job, kernels: kernels)
             }
         var keys = work.root.map(BlockKeyChain.init)
         keys?.extend(to: work.tokens, blockLength: KeyValueCache.blockLength)
-        sequences[nextID] = Sequence(work: work, keys: keys)
+        sequences[nextID] = Sequence(work: work, adapter: job.adapter, keys: keys)
         scheduler.add(nextID, tokens: work.tokens.count, keys: keys?.keys ?? [])
         nextID += 1
     }
@@ -76,7 +87,7 @@ final class SequenceRunner: Runner {
                 sequence.work.begin(cachedTokens: slice.range.lowerBound)
             }
             let first = batch.tokens.count - slice.range.lowerBound
-            batch.append(sequence.work.tokens[slice.range], at: slice.range.lowerBound, in: slice.blocks)
+            batch.append(sequence.work.tokens[slice.range], at: slice.range.lowerBound, in: slice.blocks, adapter: sequence.adapter)
             outputs += slice.range.filter(sequence.work.wantsLogits).map { (first + $0, slice.sequence, $0) }
         }
         report()
@@ -104,6 +115,9 @@ final class SequenceRunner: Runner {
         case .waits, nil: break
         }
     }
+
+    /// What the cache's content depends on beside tokens.
+    private func weights(with adapter: Adapter?) -> String { adapter.map { "\(model)\n\($0.name)" } ?? model }
 
     /// The key of the block that the sequence's last token fills.
     private func keyOfFullBlock(_ id: Scheduler.SequenceID) -> BlockKey? {

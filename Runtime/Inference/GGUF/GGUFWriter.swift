@@ -9,6 +9,8 @@ struct GGUFWriter {
         case string(String)
         case strings([[UInt8]])
         case int32s([Int32])
+        case float32s([Float])
+        case bytes([UInt8])
         /// The type and the value as another file has them.
         case encoded([UInt8])
     }
@@ -163,6 +165,16 @@ extension [UInt8] {
             kind(.int32)
             append(UInt64(numbers.count))
             for number in numbers { append(number) }
+        case .float32s(let numbers):
+            kind(.array)
+            kind(.float32)
+            append(UInt64(numbers.count))
+            for number in numbers { append(number.bitPattern) }
+        case .bytes(let bytes):
+            kind(.array)
+            kind(.uint8)
+            append(UInt64(bytes.count))
+            append(contentsOf: bytes)
         case .encoded(let bytes): append(contentsOf: bytes)
         }
     }

@@ -35,7 +35,7 @@ struct BertImport {
         writer.set("bert.attention.head_count", .uint32(UInt32(config.num_attention_heads)))
         writer.set("bert.attention.layer_norm_epsilon", .float32(config.layer_norm_eps))
         writer.set("bert.attention.causal", .bool(false))
-        writer.set("bert.pooling_type", .uint32(try poolingType()))
+        writer.set("bert.pooling_type", .uint32(try PoolingImport.typeIfPresent(folder) ?? 1))
 
         let width = config.hidden_size
         func norm(_ name: String, _ source: String) throws {
@@ -65,19 +65,5 @@ struct BertImport {
         for source in ["pooler.dense.weight", "pooler.dense.bias", "embeddings.position_ids"] { plan.ignore(source) }
         writer.set("tokenizer.ggml.token_type_count", .uint32(UInt32(config.type_vocab_size)))
         try WordPieceImport(folder, rows: config.vocab_size).write(&writer)
-    }
-
-    /// GGUF's number for how sentence-transformers makes one vector of many: 1 mean, 2 the first token's, 3 the last one's.
-    private func poolingType() throws -> UInt32 {
-        struct Pooling: Decodable {
-            let pooling_mode_cls_token, pooling_mode_mean_tokens, pooling_mode_lasttoken: Bool?
-        }
-        guard let pooling = try folder.decodeIfPresent(Pooling.self, from: "1_Pooling/config.json") else { return 1 }
-        switch (pooling.pooling_mode_mean_tokens ?? false, pooling.pooling_mode_cls_token ?? false, pooling.pooling_mode_lasttoken ?? false) {
-        case (true, false, false): return 1
-        case (false, true, false): return 2
-        case (false, false, true): return 3
-        default: throw folder.unsupported("1_Pooling/config.json asks for a pooling other than mean, cls or last")
-        }
     }
 }

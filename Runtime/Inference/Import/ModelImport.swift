@@ -25,7 +25,7 @@ package struct ModelImport {
     }
 
     /// `architectures` in config.json that can be imported.
-    package static let architectures = ["BertModel", "LlamaForCausalLM"]
+    package static let architectures = (["BertModel"] + DecoderFamily.all.map(\.className)).sorted()
 
     private let writer: GGUFWriter
 
@@ -41,12 +41,13 @@ package struct ModelImport {
         writer.set("general.file_type", .uint32(type.fileType))
         if type.type.blockLength > 1 { writer.set("general.quantization_version", .uint32(2)) }
         var plan = TensorPlan(folder: folder, tensors: try folder.tensors(), type: type.type)
-        switch architecture {
-        case "BertModel": try BertImport(folder).plan(&writer, &plan)
-        case "LlamaForCausalLM": try LlamaImport(folder).plan(&writer, &plan)
-        default:
+        if let family = DecoderFamily.all.first(where: { $0.className == architecture }) {
+            try DecoderImport(folder, family).plan(&writer, &plan)
+        } else if architecture == "BertModel" {
+            try BertImport(folder).plan(&writer, &plan)
+        } else {
             throw folder.unsupported(
-                "its architecture is \(architecture.quotedForMessage); Swiftlet imports \(ModelImport.architectures.joined(separator: " and "))")
+                "its architecture is \(architecture.quotedForMessage); Swiftlet imports \(ModelImport.architectures.joined(separator: ", "))")
         }
         writer.tensors = try plan.finished()
         self.writer = writer
@@ -77,8 +78,28 @@ struct TensorPlan {
     func has(_ source: String) -> Bool { sources[source] != nil }
 
     /// A tensor that stays F32.
-    mutating func vector(_ name: String, from source: String, shape: [Int]) throws {
-        try add(name, from: source, shape: shape, type: .f32) { $0 }
+    /// - Parameters:
+    ///   - more: what is added to each element.
+    ///   - sourceElement: where an element of the file is in the folder's vector.
+    mutating func vector(
+        _ name: String, from source: String, shape: [Int], adding more: Float = 0, sourceElement: ((Int) -> Int)? = nil
+    ) throws {
+        let tensor = try take(source, shape: shape)
+        tensors.append(
+            GGUFWriter.Tensor(name: name, shape: shape.reversed(), type: .f32) { row, elements in
+                tensor.read(row: row, into: &elements)
+                if let sourceElement { elements = elements.indices.map { [elements] in elements[sourceElement($0)] } }
+                if more != 0 { for index in elements.indices { elements[index] += more } }
+            })
+    }
+
+    /// Matrices of one shape that become one tensor.
+    mutating func matrices(_ name: String, from sources: [String], rows: Int, columns: Int) throws {
+        let parts = try sources.map { try take($0, shape: [rows, columns]) }
+        tensors.append(
+            GGUFWriter.Tensor(name: name, shape: [columns, rows, parts.count], type: stored(columns, type)) {
+                parts[$0 / rows].read(row: $0 % rows, into: &$1)
+            })
     }
 
     /// A matrix of weights, `rows` × `columns`.
@@ -113,6 +134,12 @@ struct TensorPlan {
     private mutating func add(
         _ name: String, from source: String, shape: [Int], type: GGUFType, _ sourceRow: @escaping (Int) -> Int
     ) throws {
+        let tensor = try take(source, shape: shape)
+        tensors.append(
+            GGUFWriter.Tensor(name: name, shape: shape.reversed(), type: type) { tensor.read(row: sourceRow($0), into: &$1) })
+    }
+
+    private mutating func take(_ source: String, shape: [Int]) throws -> SafeTensor {
         guard let tensor = sources[source] else {
             throw InferenceError(.invalidFile, "\(folder.path) lacks the tensor \(source), or has it in a type other than F32, F16 and BF16.")
         }
@@ -121,8 +148,7 @@ struct TensorPlan {
                 .invalidFile, "\(folder.path): the tensor \(source) has the shape \(tensor.shape), but config.json asks for \(shape).")
         }
         unused.remove(source)
-        tensors.append(
-            GGUFWriter.Tensor(name: name, shape: shape.reversed(), type: type) { tensor.read(row: sourceRow($0), into: &$1) })
+        return tensor
     }
 
     /// Rows that are not whole blocks are stored as F16.

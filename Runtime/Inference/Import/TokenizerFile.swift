@@ -1,9 +1,44 @@
-/// The parts of Hugging Face's `tokenizer.json` that a byte-level vocabulary needs.
+/// The parts of Hugging Face's `tokenizer.json` that GGUF has too.
 struct TokenizerFile: Decodable {
     struct Model: Decodable {
         let type: String?
         let vocab: [String: Int]
+        /// A unigram model's, by number.
+        let scores: [Float]
         let merges: [Merge]
+        let byte_fallback: Bool?
+        let unk_token: String?
+        let unk_id: Int?
+
+        private enum CodingKeys: String, CodingKey { case type, vocab, merges, byte_fallback, unk_token, unk_id }
+
+        /// A unigram model's vocabulary is a list, the others' an object.
+        init(from decoder: any Swift.Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            type = try container.decodeIfPresent(String.self, forKey: .type)
+            merges = try container.decodeIfPresent([Merge].self, forKey: .merges) ?? []
+            byte_fallback = try container.decodeIfPresent(Bool.self, forKey: .byte_fallback)
+            unk_token = try container.decodeIfPresent(String.self, forKey: .unk_token)
+            unk_id = try container.decodeIfPresent(Int.self, forKey: .unk_id)
+            if type == "Unigram" {
+                let pieces = try container.decode([ScoredPiece].self, forKey: .vocab)
+                vocab = Dictionary(pieces.enumerated().map { ($1.text, $0) }) { first, _ in first }
+                scores = pieces.map(\.score)
+            } else {
+                (vocab, scores) = (try container.decode([String: Int].self, forKey: .vocab), [])
+            }
+        }
+    }
+
+    /// `["piece", -3.5]`
+    private struct ScoredPiece: Decodable {
+        let text: String
+        let score: Float
+
+        init(from decoder: any Swift.Decoder) throws {
+            var container = try decoder.unkeyedContainer()
+            (text, score) = (try container.decode(String.self), try container.decode(Float.self))
+        }
     }
 
     /// `"a b"` in older files, `["a", "b"]` in newer ones.
@@ -35,13 +70,14 @@ struct TokenizerFile: Decodable {
             let SpecialToken: Special?
         }
         let type: String
-        let pretokenizers, processors: [Step]?
+        let pretokenizers, processors, normalizers: [Step]?
+        let prepend, prepend_scheme, precompiled_charsmap: String?
         let use_regex, add_prefix_space, individual_digits: Bool?
         let pattern: Pattern?
         let single: [Piece]?
 
         /// This step, or the steps that it is a sequence of.
-        var steps: [Step] { (pretokenizers ?? processors).map { $0.flatMap(\.steps) } ?? [self] }
+        var steps: [Step] { (pretokenizers ?? processors ?? normalizers).map { $0.flatMap(\.steps) } ?? [self] }
     }
 
     let model: Model
@@ -51,6 +87,31 @@ struct TokenizerFile: Decodable {
     /// Whether a text's tokens begin with this one.
     func beginsWith(_ token: String?) -> Bool {
         token != nil && post_processor?.steps.contains { $0.single?.first?.SpecialToken?.id == token } == true
+    }
+
+    /// Whether a text's tokens end with this one.
+    func endsWith(_ token: String?) -> Bool {
+        token != nil && post_processor?.steps.contains { $0.single?.last?.SpecialToken?.id == token } == true
+    }
+
+    /// The token of what the vocabulary lacks.
+    var unknown: (text: String, number: Int)? {
+        if let text = model.unk_token { return model.vocab[text].map { (text, $0) } }
+        guard let number = model.unk_id else { return nil }
+        return model.vocab.first { $0.value == number }.map { ($0.key, number) }
+    }
+
+    /// Whether a text's first word gets a space before it.
+    var addsSpace: Bool {
+        let prepends = normalizer?.steps.contains { $0.type == "Prepend" && $0.prepend == "▁" } ?? false
+        let marks = pre_tokenizer?.steps.first { $0.type == "Metaspace" }
+        return prepends || marks.map { $0.prepend_scheme.map { $0 != "never" } ?? $0.add_prefix_space ?? true } ?? false
+    }
+
+    /// Whether spaces at a text's begin and end, and more than one in a row, do not count.
+    var mergesSpaces: Bool {
+        let isSplit = pre_tokenizer?.steps.contains { $0.type == "WhitespaceSplit" } ?? false
+        return isSplit || normalizer?.steps.contains { $0.type == "Replace" && $0.pattern?.Regex == " {2,}" } ?? false
     }
 
     /// GGUF's name for how text is split into words, `tokenizer.ggml.pre`; `nil` if it is none that we have.
@@ -106,6 +167,6 @@ struct TokenizerConfig: Decodable {
     }
 
     var bos_token, eos_token, pad_token: Token?
-    var add_bos_token: Bool?
+    var add_bos_token, add_eos_token: Bool?
     var chat_template: Template?
 }

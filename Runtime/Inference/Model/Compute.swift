@@ -15,6 +15,7 @@ final class Compute {
     /// The last input as bytes, for products with packed weights whose scales are per 32 columns, and per 256.
     private let blockTiles = Tiles()
     private let superTiles = Tiles()
+    private let lowRankProducts = LowRankProducts()
 
     init(team: ThreadTeam, kernels: swl_kernels = swl_best_kernels().pointee) {
         self.team = team
@@ -32,8 +33,13 @@ final class Compute {
 
     /// product.out[token] = product.matrix · input[token] for the first `count` tokens, for each product. Packed weights take
     /// the input as bytes, which are made once for all of them.
-    /// - Parameter making: makes the input's row of a token; several threads call it, once for each token.
-    func multiply(_ input: Activations, count: Int, by products: [Product], making: (_ token: Int) -> Void = { _ in }) {
+    /// - Parameters:
+    ///   - adapted: rows for which an adapter changes the matrices.
+    ///   - making: makes the input's row of a token; several threads call it, once for each token.
+    func multiply(
+        _ input: Activations, count: Int, by products: [Product], adapted: AdaptedRows = AdaptedRows(),
+        making: (_ token: Int) -> Void = { _ in }
+    ) {
         var jobs: [Job] = []
         var isMade = false
         for product in products {
@@ -60,6 +66,7 @@ final class Compute {
                 task -= job.tasks
             }
         }
+        if !adapted.isEmpty { lowRankProducts.add(adapted, input, to: products, team, kernels) }
     }
 
     private func run(_ job: Job, _ task: Int, _ input: Activations, _ count: Int) {

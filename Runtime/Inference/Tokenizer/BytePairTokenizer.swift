@@ -2,9 +2,9 @@
 ///
 /// Text is split into words; a word's bytes, or characters, become tokens, and neighbours merge by the vocabulary's list of merges.
 // A class, as the other tokenizers: closures that hold a value of many parts would copy it at each call.
-final class BytePairTokenizer: Tokenizer {
-    private let vocabulary: Vocabulary
-    private let specials: SpecialTokens
+final class BytePairTokenizer: VocabularyTokenizer {
+    let vocabulary: Vocabulary
+    let specials: SpecialTokens
     private let index: ByteStringIndex
     private let merges: BytePairMerges
     private let kind: PreTokenizer
@@ -44,14 +44,7 @@ final class BytePairTokenizer: Tokenizer {
         addsEndOfSequence = vocabulary.endOfSequence != nil && metadata.bool("tokenizer.ggml.add_eos_token") ?? false
     }
 
-    var beginningOfSequence: Token? { vocabulary.beginningOfSequence }
-    var endOfSequence: Token? { vocabulary.endOfSequence }
-    var vocabularyCount: Int { vocabulary.count }
     var addsSpace: Bool { false }
-    func isEndOfGeneration(_ token: Token) -> Bool { vocabulary.endOfGeneration.contains(token) }
-    func bytes(of token: Token) -> [UInt8] { vocabulary.bytes(of: token) }
-    func spelling(of token: Token) -> [UInt8] { vocabulary.spelling(of: token) }
-    func specialToken(_ text: String) -> Token? { specials.control(text) }
 
     func encode(_ text: String, control: [Range<Int>]) -> [Token] {
         let bytes = Array(text.utf8)

@@ -3,9 +3,9 @@
 /// Text becomes characters, and neighbours whose text is a token merge, the one with the highest score first. Characters that the
 /// vocabulary lacks become the tokens of their bytes.
 /// Source: `bpe_model.cc` in https://github.com/google/sentencepiece
-final class SentencePieceTokenizer: Tokenizer {
-    private let vocabulary: Vocabulary
-    private let specials: SpecialTokens
+final class SentencePieceTokenizer: VocabularyTokenizer {
+    let vocabulary: Vocabulary
+    let specials: SpecialTokens
     private let index: ByteStringIndex
     private let scores: Table<Float>
     private let byteTokens: [Token]
@@ -28,14 +28,6 @@ final class SentencePieceTokenizer: Tokenizer {
         specials = SpecialTokens(vocabulary, tables, swallowsSpace: SentencePieceTokenizer.swallowsSpace(metadata, vocabulary))
         self.vocabulary = vocabulary
     }
-
-    var beginningOfSequence: Token? { vocabulary.beginningOfSequence }
-    var endOfSequence: Token? { vocabulary.endOfSequence }
-    var vocabularyCount: Int { vocabulary.count }
-    func isEndOfGeneration(_ token: Token) -> Bool { vocabulary.endOfGeneration.contains(token) }
-    func bytes(of token: Token) -> [UInt8] { vocabulary.bytes(of: token) }
-    func spelling(of token: Token) -> [UInt8] { vocabulary.spelling(of: token) }
-    func specialToken(_ text: String) -> Token? { specials.control(text) }
 
     func encode(_ text: String, control: [Range<Int>]) -> [Token] {
         let bytes = Array(text.utf8)

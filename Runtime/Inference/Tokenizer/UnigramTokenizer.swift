@@ -2,9 +2,9 @@
 ///
 /// Of all ways to write a text as tokens it takes the one whose scores, log-probabilities, have the greatest sum.
 /// Source: `unigram_model.cc` in https://github.com/google/sentencepiece
-final class UnigramTokenizer: Tokenizer {
-    private let vocabulary: Vocabulary
-    private let specials: SpecialTokens
+final class UnigramTokenizer: VocabularyTokenizer {
+    let vocabulary: Vocabulary
+    let specials: SpecialTokens
     private let index: PrefixIndex
     private let scores: Table<Float>
     private let characterMap: CharacterMap
@@ -43,14 +43,6 @@ final class UnigramTokenizer: Tokenizer {
         specials = SpecialTokens(vocabulary, tables)
         self.vocabulary = vocabulary
     }
-
-    var beginningOfSequence: Token? { vocabulary.beginningOfSequence }
-    var endOfSequence: Token? { vocabulary.endOfSequence }
-    var vocabularyCount: Int { vocabulary.count }
-    func isEndOfGeneration(_ token: Token) -> Bool { vocabulary.endOfGeneration.contains(token) }
-    func bytes(of token: Token) -> [UInt8] { vocabulary.bytes(of: token) }
-    func spelling(of token: Token) -> [UInt8] { vocabulary.spelling(of: token) }
-    func specialToken(_ text: String) -> Token? { specials.control(text) }
 
     func encode(_ text: String, control: [Range<Int>]) -> [Token] {
         let bytes = Array(text.utf8)

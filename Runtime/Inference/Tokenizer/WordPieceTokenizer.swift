@@ -1,13 +1,13 @@
 /// BERT's WordPiece: each word becomes the longest token that it begins with, then the longest that goes on, and so forth.
 ///
 /// In GGUF a token that begins a word is written with `▁` before it, one that goes on is bare.
-final class WordPieceTokenizer: Tokenizer {
+final class WordPieceTokenizer: VocabularyTokenizer {
     private static let wordStart = Array("▁".utf8)
     /// Longer words are unknown, as in BERT.
     private static let longestWord = 100
 
-    private let vocabulary: Vocabulary
-    private let specials: SpecialTokens
+    let vocabulary: Vocabulary
+    let specials: SpecialTokens
     private let index: ByteStringIndex
     private let unknown: Token
     let beginningOfSequence: Token?
@@ -30,9 +30,7 @@ final class WordPieceTokenizer: Tokenizer {
     /// BERT reads `[CLS] text [SEP]`.
     var addsBeginningOfSequence: Bool { beginningOfSequence != nil }
     var addsEndOfSequence: Bool { endOfSequence != nil }
-    var vocabularyCount: Int { vocabulary.count }
     func isEndOfGeneration(_ token: Token) -> Bool { token == endOfSequence }
-    func specialToken(_ text: String) -> Token? { specials.control(text) }
 
     var addsSpace: Bool { true }
     func bytes(of token: Token) -> [UInt8] { WordPieceTokenizer.spaced(vocabulary.bytes(of: token)) }

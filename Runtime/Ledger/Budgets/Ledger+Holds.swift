@@ -52,6 +52,7 @@ extension Ledger {
         guard hasBudget else { return request.maximumTokens }
         return try await write(durably: false) { db in
             guard let budget = try Budget(of: request.key, at: time, db) else { return request.maximumTokens }
+            try Price.inherit(for: request.model, db)
             let price = try Price.inForce(of: request.model, at: time, db) ?? Price(model: request.model, input: .free)
             func cost(_ tokens: Int) throws -> NanoUSD {
                 try price.worstCost(of: request.kind, promptTokens: request.promptTokens, completionTokens: tokens)

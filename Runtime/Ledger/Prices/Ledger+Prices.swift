@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import Wire
 
 /// A price that holds from a date on.
 package struct PriceChange: Hashable, Sendable {
@@ -12,27 +13,33 @@ package struct PriceChange: Hashable, Sendable {
 extension Ledger {
     /// Puts a price list in force from `date` on. It is the whole list: a model or function that it does not name is free.
     /// A price that has not changed gets no new version, so that reading the same file again changes nothing. What was in force
-    /// before stays as it was, also when the clock has been set back: a new version is never older than the last one.
+    /// before stays as it was, also when the clock has been set back: a new version is never older than the last one, nor than what was
+    /// charged already.
     /// - Parameter changes: prices that models of the list get later. Those of an earlier list that are still to come are taken back.
     package func setPrices(_ list: [Price], changes: [PriceChange] = [], fees: [Fee] = [], from date: Date = .now) async throws {
         let prices = Dictionary(list.map { ($0.model, $0) }) { _, last in last }
         let changes = Dictionary(grouping: changes.sorted { $0.date < $1.date }, by: \.price.model)
         let fees = Dictionary(fees.map { ($0.function, $0) }) { _, last in last }
         try await write { db in
+            let lastCall = try Int64.fetchOne(db, sql: "SELECT MAX(started) FROM usage") ?? -1
+            let lastInvocation = try Int64.fetchOne(db, sql: "SELECT started FROM invocations ORDER BY id DESC LIMIT 1") ?? -1
+            let time = date.milliseconds
             for model in Set(prices.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT model FROM prices")).sorted() {
-                try Price.takeBack(of: model, after: date.milliseconds, db)
-                let changes = prices[model] == nil ? [] : changes[model, default: []]
-                let current = changes.last { $0.date <= date }?.price ?? prices[model]
-                try (current ?? Price(model: model, input: .free)).store(from: date.milliseconds, db)
+                try Price.takeBack(of: model, after: time, db)
+                // An adapter that is not named costs what its model does.
+                let source = prices[model] == nil ? ModelName(model).alias : model
+                let changes = prices[source] == nil ? [] : changes[source, default: []]
+                let current = changes.last { $0.date <= date }?.price ?? prices[source] ?? Price(model: model, input: .free)
+                try current.of(model).store(from: max(time, lastCall + 1), db)
                 for change in changes where change.date > date {
-                    try change.price.store(from: change.date.milliseconds, isScheduled: true, db)
+                    try change.price.of(model).store(from: change.date.milliseconds, isScheduled: true, db)
                 }
             }
             for function in Set(fees.keys).union(try String.fetchAll(db, sql: "SELECT DISTINCT function FROM fees")).sorted() {
                 // One that is named no more costs what all do.
                 let common = fees["*"] ?? Fee(function: function)
                 let fee = fees[function] ?? Fee(function: function, perInvocation: common.perInvocation, perSecond: common.perSecond)
-                try fee.store(from: date.milliseconds, db)
+                try fee.store(from: max(time, lastInvocation + 1), db)
             }
         }
     }
@@ -44,6 +51,25 @@ extension Ledger {
 }
 
 extension Price {
+    /// The same for another model.
+    fileprivate func of(_ model: String) -> Price {
+        var price = self
+        price.model = model
+        return price
+    }
+
+    /// Lets an adapter that has no price of its own cost what its model does, from the beginning on.
+    static func inherit(for model: String, _ db: Database) throws {
+        let name = ModelName(model)
+        guard name.adapter != nil else { return }
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO prices (model, valid_from, input, cached_input, output, embedding, cached_output, scheduled)
+            SELECT ?, valid_from, input, cached_input, output, embedding, cached_output, scheduled FROM prices
+            WHERE model = ? AND NOT EXISTS (SELECT 1 FROM prices WHERE model = ?)
+            """)
+        try statement.execute(arguments: [model, name.alias, model])
+    }
+
     package static func inForce(of model: String, at time: Int64, _ db: Database) throws -> Price? {
         let statement = try db.cachedStatement(
             sql: "SELECT * FROM prices WHERE model = ? AND valid_from <= ? ORDER BY valid_from DESC LIMIT 1")

@@ -62,7 +62,7 @@ package struct UnitPrice: Hashable, Sendable {
 
 /// The prices of one model.
 package struct Price: Hashable, Sendable {
-    /// The model's alias.
+    /// The model's alias; with an adapter, `alias:adapter`.
     package var model: String
     package var input: UnitPrice
     /// For the part of the input that was found in a cache.

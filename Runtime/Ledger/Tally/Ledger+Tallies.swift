@@ -92,8 +92,9 @@ extension Ledger {
                     continue
                 }
                 let started = Date(milliseconds: slot.started)
+                let name = ModelName(alias: model, adapter: slot.adapter.isEmpty ? nil : slot.adapter)
                 let row = UsageRow(
-                    invocation: slot.invocation, call: slot.call, model: model, kind: slot.kind, promptTokens: slot.promptTokens,
+                    invocation: slot.invocation, call: slot.call, model: name.description, kind: slot.kind, promptTokens: slot.promptTokens,
                     cachedTokens: slot.cachedTokens, completionTokens: slot.completionTokens, finishReason: "error", started: started,
                     finished: max(now, started))
                 guard let usage = try row.enter(db) else { continue }

@@ -75,6 +75,10 @@ package final class Tally: Sendable {
     /// - Throws: ``LedgerError``: `busy` when as many calls run as the tally has room for, `repeated` when this one does.
     package func open(_ request: CallRequest) throws(LedgerError) -> Entry {
         guard let kind = TallyLayout.kinds.firstIndex(of: request.kind) else { throw LedgerError(.invalid, "No model makes \(request.kind.rawValue).") }
+        let adapter = Array((ModelName(request.model).adapter ?? "").utf8)
+        guard adapter.count <= TallyLayout.longestAdapter else {
+            throw LedgerError(.invalid, "An adapter's name has at most \(TallyLayout.longestAdapter) bytes.")
+        }
         let slot = try state.withLock { state throws(LedgerError) in
             guard !state.calls.contains(request.call) else { throw LedgerError(.repeated, "The call \(request.call) is running.") }
             guard let slot = state.free.popLast() else {
@@ -90,6 +94,8 @@ package final class Tally: Sendable {
         file.bytes.storeBytes(of: Int64(kind), toByteOffset: offset + 56, as: Int64.self)
         file.bytes.storeBytes(of: Int64(request.promptTokens), toByteOffset: offset + 64, as: Int64.self)
         file.bytes.storeBytes(of: 0, toByteOffset: offset + 72, as: Int64.self)
+        file.bytes.storeBytes(of: Int64(adapter.count), toByteOffset: offset + 80, as: Int64.self)
+        UnsafeMutableRawBufferPointer(rebasing: file.bytes[(offset + 88)...]).copyBytes(from: adapter)
         number(at: offset + 8) { $0.store(0, ordering: .relaxed) }
         number(at: 8) { _ = $0.max(Int64(slot + 1), ordering: .relaxed) }
         number(at: offset) { $0.store(1, ordering: .releasing) }

@@ -8,13 +8,14 @@ import Wire
 /// ```
 /// head  0 "SWLTALY1"   8 slots in use, the highest ever + 1   16 length of the alias   24 the model's alias
 /// slot  0 1: open      8 completion tokens                    16 invocation   32 call
-///      48 started, Unix ms   56 kind   64 prompt tokens   72 cached tokens
+///      48 started, Unix ms   56 kind   64 prompt tokens   72 cached tokens   80 length of the adapter's name   88 the adapter's name
 /// ```
 enum TallyLayout {
     static let magic: UInt64 = 0x3159_4c41_544c_5753
     static let slotCount = 1024
     static let size = (1 + slotCount) * 128
     static let longestAlias = 100
+    static let longestAdapter = 40
 
     static func offset(of slot: Int) -> Int { 128 * (1 + slot) }
 
@@ -27,6 +28,8 @@ struct TallySlot: Hashable {
     var call: UUIDv7
     var started: Int64
     var kind: UsageRow.Kind
+    /// Empty for the model alone.
+    var adapter: String
     var promptTokens: Int
     var cachedTokens: Int
     var completionTokens: Int
@@ -62,10 +65,12 @@ struct TallyReader {
         func number(_ place: Int) -> Int64 { bytes.load(fromByteOffset: offset + place, as: Int64.self) }
         func id(_ place: Int) -> UUIDv7 { UUIDv7(bits: bytes.load(fromByteOffset: offset + place, as: UInt128.self)) }
         let kind = number(56)
-        guard TallyLayout.kinds.indices.contains(Int(kind)) else { return nil }
+        let length = number(80)
+        guard TallyLayout.kinds.indices.contains(Int(kind)), (0...Int64(TallyLayout.longestAdapter)).contains(length) else { return nil }
+        let adapter = String(decoding: bytes[(offset + 88)..<(offset + 88 + Int(length))], as: UTF8.self)
         return TallySlot(
-            invocation: id(16), call: id(32), started: number(48), kind: TallyLayout.kinds[Int(kind)], promptTokens: Int(number(64)),
-            cachedTokens: Int(number(72)), completionTokens: Int(atomic(at: offset + 8)))
+            invocation: id(16), call: id(32), started: number(48), kind: TallyLayout.kinds[Int(kind)], adapter: adapter,
+            promptTokens: Int(number(64)), cachedTokens: Int(number(72)), completionTokens: Int(atomic(at: offset + 8)))
     }
 
     private func atomic(at offset: Int) -> Int64 {

@@ -36,7 +36,7 @@ package struct UsageRow: Hashable, Sendable {
 
     package var invocation: UUIDv7
     package var call: UUIDv7
-    /// The model's alias.
+    /// The model's alias; with an adapter, `alias:adapter`.
     package var model: String
     package var kind: Kind
     package var promptTokens: Int
@@ -92,6 +92,7 @@ extension UsageRow {
     func enter(_ db: Database) throws -> TokenUsage? {
         let owner = try db.cachedStatement(sql: "SELECT key FROM invocations WHERE id = ?")
         guard let key = try String.fetchOne(owner, arguments: [invocation.description]) else { return nil }
+        try Price.inherit(for: model, db)
         let price = try Price.inForce(of: model, at: started.milliseconds, db) ?? Price(model: model, input: .free)
         let cost = try price.cost(
             of: kind, promptTokens: promptTokens, cachedTokens: cachedTokens, completionTokens: completionTokens)

@@ -7,7 +7,7 @@ import Wire
 extension Host {
     /// `POST /v1/embeddings`
     func embed(_ call: Call) async throws -> Response {
-        try checkModel(call)
+        let model = try model(of: call)
         guard engine.description.canEmbed else {
             throw APIError.invalidRequest(
                 "The model '\(alias)' generates text and makes no embeddings. Use /v1/chat/completions or /v1/completions.", parameter: "model")
@@ -20,7 +20,7 @@ extension Host {
             throw APIError.wrongValue("input", "it must not be an empty string.")
         }
         let tokens = inputs.map(engine.tokenizer.encodeForModel)
-        let request = call.request(alias, .embedding, promptTokens: tokens.reduce(0) { $0 + $1.count })
+        let request = call.request(model, .embedding, promptTokens: tokens.reduce(0) { $0 + $1.count })
         let admission = try await meter.admit(request)
         // A caller that hangs up cancels the rest of the batch; nothing was delivered then, and nothing is charged.
         let vectors: [[Float]]
@@ -31,12 +31,12 @@ extension Host {
             throw (error as? InferenceError).map { APIError($0, logger: logger).at("input") } ?? error
         }
         let row = UsageRow(
-            invocation: request.invocation, call: request.call, model: alias, kind: .embedding, promptTokens: request.promptTokens,
+            invocation: request.invocation, call: request.call, model: request.model, kind: .embedding, promptTokens: request.promptTokens,
             started: call.begun, load: load.claim())
         let usage = try await meter.charge(request, admission) { row }.value
         return try Response.json(
             EmbeddingList(
-                data: vectors.enumerated().map { Embedding(index: $0, vector: cut($1, to: dimensions), format: format) }, model: alias, usage: usage))
+                data: vectors.enumerated().map { Embedding(index: $0, vector: cut($1, to: dimensions), format: format) }, model: request.model, usage: usage))
     }
 
     private func embeddingFormat(_ fields: RequestFields) throws -> EmbeddingFormat {

@@ -53,7 +53,8 @@ struct Host: Sendable {
         } catch {
             throw APIError.invalidKey(error.message)
         }
-        guard token.models.contains(alias) else {
+        let granted = token.models.map(ModelName.init).filter { $0.alias == alias }
+        guard let first = granted.first else {
             throw APIError.invalidKey("The function '\(token.function)' may not use the model '\(alias)'. Name it under 'models:' in function.yaml.")
         }
         let body: ByteBuffer
@@ -62,9 +63,10 @@ struct Host: Sendable {
         } catch is NIOTooManyBytesError {
             throw APIError.tooLarge(limit: Host.bodyLimit)
         }
+        let ownName = ModelName(alias: alias, adapter: nil)
         return Call(
-            id: request.headers[.callID].flatMap(UUIDv7.init) ?? UUIDv7(), token: token, caller: context.caller,
-            fields: try RequestFields(parsing: body.readableBytesView))
+            id: request.headers[.callID].flatMap(UUIDv7.init) ?? UUIDv7(), token: token, granted: granted,
+            plainName: granted.contains(ownName) ? ownName : first, caller: context.caller, fields: try RequestFields(parsing: body.readableBytesView))
     }
 
     /// That it answers, what it has to do, and a count that grows while it does it.
@@ -86,12 +88,26 @@ struct Host: Sendable {
                 "n_embd": .integer(Int64(model.embeddingLength)), "n_params": .integer(Int64(model.parameterCount)),
             ],
         ]
-        return try Response.json(["object": "list", "data": [entry]] as JSON)
+        // As vLLM lists adapters.
+        let adapters = engine.adapterNames.map { name -> JSON in
+            var adapter = entry
+            adapter["id"] = .string(ModelName(alias: alias, adapter: name).description)
+            adapter["parent"] = .string(alias)
+            return adapter
+        }
+        return try Response.json(["object": "list", "data": .array([entry] + adapters)] as JSON)
     }
 
-    func checkModel(_ call: Call) throws {
-        guard let model = try call.fields.string("model") else { throw APIError.missing("model") }
-        guard model == alias else { throw APIError.modelNotFound(model) }
+    /// The model, and perhaps the adapter, that the request names. Its alias alone is the adapter of a function that has no
+    /// other: see `adapter` in function.yaml.
+    func model(of call: Call) throws -> ModelName {
+        guard let text = try call.fields.string("model") else { throw APIError.missing("model") }
+        let name = text == alias ? call.plainName : ModelName(text)
+        guard name.alias == alias, name.adapter.map(engine.adapterNames.contains) ?? true else { throw APIError.modelNotFound(text) }
+        guard call.granted.contains(where: { $0.covers(name) }) else {
+            throw APIError.invalidKey("The function '\(call.token.function)' may not use the model '\(name)', or its caller's key may not.")
+        }
+        return name
     }
 }
 
@@ -105,13 +121,16 @@ struct Call: Sendable {
     let id: UUIDv7
     let begun = Date.now
     let token: InvocationToken
+    /// The names of this model that the caller may use, and which of them its alias stands for.
+    let granted: [ModelName]
+    let plainName: ModelName
     let caller: Caller
     let fields: RequestFields
 
     /// What the ledger is asked before the call begins.
-    func request(_ model: String, _ kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0, fewestTokens: Int = 1) -> CallRequest {
+    func request(_ model: ModelName, _ kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0, fewestTokens: Int = 1) -> CallRequest {
         CallRequest(
-            invocation: token.invocation, call: id, key: token.key, model: model, kind: kind, promptTokens: promptTokens,
+            invocation: token.invocation, call: id, key: token.key, model: model.description, kind: kind, promptTokens: promptTokens,
             maximumTokens: maximumTokens, fewestTokens: fewestTokens, started: begun)
     }
 }

@@ -35,7 +35,7 @@ extension Host {
     }
 
     private func generate(_ call: Call, _ kind: TextKind, prompts makePrompts: () throws -> [Prompt]) async throws -> Response {
-        try checkModel(call)
+        let model = try model(of: call)
         guard engine.description.canGenerate else {
             throw APIError.invalidRequest(
                 "The model '\(alias)' makes embeddings and generates no text. Use /v1/embeddings.", parameter: "model")
@@ -59,7 +59,8 @@ extension Host {
             let room = max(1, engine.description.contextLength - prompt.tokens.count)
             let request = GenerationRequest(
                 prompt: prompt.tokens, maximumTokens: min(options.maximumTokens ?? room, room), stop: options.stop,
-                spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, ignoresEnd: options.ignoresEnd, grammar: grammar,
+                spelled: prompt.chat?.spelled ?? [:], tenant: call.token.tenant, adapter: model.adapter,
+                ignoresEnd: options.ignoresEnd, grammar: grammar,
                 topScores: options.topScores, scoresPrompt: options.echoes && options.topScores != nil)
             return (0..<options.count).map { answer in
                 var request = request
@@ -68,7 +69,7 @@ extension Host {
             }
         }
         let callRequest = call.request(
-            alias, kind.usageKind, promptTokens: prompts.reduce(0) { $0 + $1.tokens.count },
+            model, kind.usageKind, promptTokens: prompts.reduce(0) { $0 + $1.tokens.count },
             maximumTokens: requests.reduce(0) { $0 + $1.request.maximumTokens }, fewestTokens: requests.count)
         let admission = try await meter.admit(callRequest)
         if admission.maximumTokens < callRequest.maximumTokens {
@@ -93,7 +94,7 @@ extension Host {
         let answer = Answer(
             choices, engine.tokenizer, call: call, entry: admission.entry, usage: charge(callRequest, admission, for: choices, load: load),
             shape: TextShape(
-                kind: kind, call: call.id, created: call.begun, model: alias, streamsUsage: options.streamsUsage,
+                kind: kind, call: call.id, created: call.begun, model: callRequest.model, streamsUsage: options.streamsUsage,
                 showsScores: options.topScores != nil),
             logger: logger)
         return options.streams ? answer.stream() : try await answer.whole()

@@ -24,7 +24,7 @@ extension FunctionManifest {
     ///   - knownModels: the aliases there are.
     package init(yaml text: String, file: String, defaultName: String, knownModels: Set<String>) throws {
         let reader = try YAMLReader(text, file: file)
-        try reader.allow("name", "routes", "handler", "prompt", "script", "models", "environment", "scale", "limits", "health", "isolation", "cache")
+        try reader.allow("name", "routes", "handler", "prompt", "script", "models", "adapter", "environment", "scale", "limits", "health", "isolation", "cache")
 
         let name = try reader.text("name") ?? defaultName
         guard Self.isName(name) else {
@@ -62,6 +62,13 @@ extension FunctionManifest {
         if let unknown = models.first(where: { !knownModels.contains($0) }) {
             let known = knownModels.isEmpty ? "which names no model yet" : "which names \(knownModels.sorted().joined(separator: ", "))"
             throw reader.failure("models", "names '\(unknown)', which is not in models.yaml, \(known)")
+        }
+        adapter = try reader.text("adapter")
+        if let adapter {
+            guard Self.isName(adapter) else {
+                throw reader.failure("adapter", "must be 1 to 40 of a-z, 0-9 and '-', starting with a letter (it is '\(adapter)')")
+            }
+            guard !models.isEmpty else { throw reader.failure("adapter", "needs the model that has it, as the first of 'models'") }
         }
         if case .prompt = handler, models.isEmpty {
             throw reader.failure("models", "is missing: a prompt needs the model it is for, for example 'models: [chat]'")

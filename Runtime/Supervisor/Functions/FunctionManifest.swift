@@ -8,6 +8,7 @@ import Wire
 /// handler: ./generate            # a FastCGI program and its arguments; or `prompt: summarize.mustache` and no code
 /// script: index.php              # optional: passed as SCRIPT_FILENAME, for php-cgi
 /// models: [chat]                 # the aliases it may call
+/// adapter: support               # of the first of them: the function has that model with this adapter only
 /// environment: {LOG_LEVEL: debug}
 /// scale:  {min: 0, max: 8, concurrency: 16, idle: 60s}
 /// limits: {timeout: 120s, idle_timeout: 30s, body: 1MiB, memory: 256MiB, max_requests: 10000}
@@ -117,6 +118,8 @@ package struct FunctionManifest: Hashable, Sendable {
     package var handler: Handler
     package var script: String?
     package var models: [String] = []
+    /// The adapter that the first model has for this function.
+    package var adapter: String?
     package var environment: [String: String] = [:]
     package var scale = Scale()
     package var limits = Limits()
@@ -124,6 +127,11 @@ package struct FunctionManifest: Hashable, Sendable {
     package var isolation = Isolation()
     /// `nil` where every call runs.
     package var cache: Cache?
+
+    /// What its workers may call.
+    package var modelNames: [ModelName] {
+        models.enumerated().map { ModelName(alias: $1, adapter: $0 == 0 ? adapter : nil) }
+    }
 
     /// The longest request body a function may ask for; nginx's own limit.
     package static let largestBody = 64 << 20

@@ -10,6 +10,7 @@ import SwiftletSystem
 ///   file: all-minilm-l6-v2-q8_0.gguf
 ///   keep_warm: 15m                     # how long its host stays without work, or `always`; 15m is the default
 ///   memory: 600MiB                     # what it counts in the memory for models; the default is the file's size
+///   adapters: {support: support.gguf}  # LoRA adapters: chosen by the model's name, `chat:support`, or in function.yaml
 ///   stall_timeout: 60s                 # a host that has work and gets nothing done for so long is replaced; 60s is the default
 ///   threads: 4                         # that compute; the default is one per core
 ///   kv_cache: q8_0                     # how attention's keys and values are kept: f16, the default, q8_0 or f32
@@ -27,6 +28,8 @@ package struct ModelCatalog: Sendable {
         /// Bytes that it counts in the memory for models; `nil` for the file's size.
         package var memory: Int?
         package var stallTimeout = Duration.seconds(60)
+        /// The names of its adapters, sorted.
+        package var adapters: [String] = []
         /// What its host is told beside the file.
         package var hostOptions: [String] = []
         /// The other keys, as written in the file.
@@ -54,9 +57,9 @@ package struct ModelCatalog: Sendable {
                 throw reader.failure(alias, "is not an alias: use 1 to 40 of a-z, 0-9 and '-', starting with a letter")
             }
             guard let model = try reader.mapping(alias) else { throw reader.failure(alias, "needs a 'file'") }
-            try model.allow(["file"] + ModelCatalog.settings)
+            try model.allow(["file", "adapters"] + ModelCatalog.settings)
             guard let file = try model.text("file") else { throw model.failure("file", "is missing: name the model's GGUF file") }
-            var entry = Entry(alias: alias, file: file, path: file.hasPrefix("/") ? file : "\(state.models)/\(file)")
+            var entry = Entry(alias: alias, file: file, path: Self.path(of: file, in: state))
             if try model.text("keep_warm") == "always" {
                 entry.keepWarm = nil
             } else if let time = try model.duration("keep_warm") {
@@ -67,8 +70,29 @@ package struct ModelCatalog: Sendable {
             guard entry.stallTimeout > .zero else { throw model.failure("stall_timeout", "must be more than 0s") }
             entry.hostOptions = try ModelCatalog.hostOptions(model)
             for key in ModelCatalog.settings { entry.settings[key] = try model.text(key) }
+            if let adapters = try model.mapping("adapters") {
+                let paths = try Self.adapters(adapters, in: state)
+                entry.adapters = paths.keys.sorted()
+                for name in entry.adapters { entry.hostOptions += ["--adapter", "\(name)=\(paths[name] ?? "")"] }
+                let files = try adapters.keys.map { "\($0): \"\(try adapters.text($0) ?? "")\"" }
+                entry.settings["adapters"] = "{\(files.joined(separator: ", "))}"
+            }
             return entry
         }
+    }
+
+    private static func path(of file: String, in state: StateDirectory) -> String { file.hasPrefix("/") ? file : "\(state.models)/\(file)" }
+
+    private static func adapters(_ reader: YAMLReader, in state: StateDirectory) throws -> [String: String] {
+        var adapters: [String: String] = [:]
+        for name in reader.keys {
+            guard FunctionManifest.isName(name) else {
+                throw reader.failure(name, "is not an adapter's name: use 1 to 40 of a-z, 0-9 and '-', starting with a letter")
+            }
+            guard let file = try reader.text(name), !file.isEmpty else { throw reader.failure(name, "needs the adapter's GGUF file") }
+            adapters[name] = path(of: file, in: state)
+        }
+        return adapters
     }
 
     /// The keys of an entry beside its file.
@@ -87,9 +111,9 @@ package struct ModelCatalog: Sendable {
 
     /// Lets `alias` stand for `file` from now on, and writes `models.yaml` anew: aside first, then renamed.
     package mutating func set(_ alias: String, to file: String) throws {
-        var entry = Entry(alias: alias, file: file, path: file.hasPrefix("/") ? file : "\(state.models)/\(file)")
+        var entry = Entry(alias: alias, file: file, path: Self.path(of: file, in: state))
         if let index = entries.firstIndex(where: { $0.alias == alias }) {
-            entry.settings = entries[index].settings
+            (entry.settings, entry.adapters) = (entries[index].settings, entries[index].adapters)
             entries[index] = entry
         } else {
             entries.append(entry)

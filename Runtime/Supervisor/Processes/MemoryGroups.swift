@@ -25,12 +25,15 @@ package struct MemoryGroups: Sendable {
             logger.notice("no memory groups here (cgroup v2): a worker's memory is limited by its private data alone")
             return nil
         }
+        let leaf = "\(folder)/\(Self.ownName)"
         do {
-            let leaf = "\(folder)/\(Self.ownName)"
             try Self.makeFolder(leaf)
             try Self.write("0", to: "\(leaf)/cgroup.procs")
             try Self.write("+memory", to: "\(folder)/cgroup.subtree_control")
         } catch {
+            // Somebody else is in the group, or it is not ours: back to where we were.
+            try? Self.write("0", to: "\(folder)/cgroup.procs")
+            rmdir(leaf)
             logger.notice("memory groups cannot be made, so that a worker's memory is limited by its private data alone: \(error)")
             return nil
         }

@@ -62,6 +62,10 @@ def main() -> None:
         import quality
 
         return quality.report(options.models, options.threads)
+    if options.weights is not None:
+        import weight_types
+
+        return weight_types.report(options.models, options.threads, options.weights)
     chosen = [row for row in rows() if not options.only or row.key in options.only]
     # By part, model and side; "roof" beside the sides is the share of the roof that Swiftlet reached.
     measured: dict[tuple[str, str, str], list[float]] = {}
@@ -71,6 +75,8 @@ def main() -> None:
         for _ in range(options.rounds):
             for side, measure in sides.items():
                 print(f"measuring {model} with {side}", file=sys.stderr, flush=True)
+                for path in options.models.glob(f"*-{model}.gguf"):
+                    read(path)
                 for part, value in ((part, value) for part, value in measure().items() if value is not None):
                     part, _, kind = part.partition("-")
                     measured.setdefault((part, model, kind or side), []).append(value)
@@ -99,6 +105,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write the results to this file, too")
     parser.add_argument("--ik", type=Path, metavar="FOLDER", help="where ik_llama.cpp's llama-bench is: measured, too, for one sequence")
     parser.add_argument("--quality", action="store_true", help="compare log probabilities with llama.cpp's, not speed")
+    parser.add_argument("--weights", nargs="*", metavar="TYPE", help="the same for each weight type, or for these (F16, Q2_K, …); needs 5 GB more")
     parser.add_argument("--parse", action="store_true", help=argparse.SUPPRESS)  # looks at the arguments alone, before anything is built
     options = parser.parse_args()
     options.models = options.models.resolve()
@@ -127,6 +134,13 @@ def sides_for(model: str, parts: list[str], options: argparse.Namespace) -> dict
     if options.ik:
         sides["ik_llama.cpp"] = lambda: with_ik(options.ik, path, parts, threads)
     return sides
+
+
+def read(path: Path) -> None:
+    """Nobody's start waits for the disk. A pack is left alone: its first reader decides in what pages the system keeps it."""
+    with path.open("rb", buffering=0) as file:
+        while file.read(16 << 20):
+            pass
 
 
 def output(*command, folder: Path | None = None):

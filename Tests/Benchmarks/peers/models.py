@@ -21,10 +21,15 @@ def llama(folder: Path, quantization: str) -> Path:
     """llama3-1b-QUANTIZATION.gguf, made by llama.cpp from one file of 16-bit floats."""
     path = folder / f"llama3-1b-{quantization}.gguf"
     if not path.exists():
-        source = folder / "llama3-1b-f16.gguf"
-        if not source.exists():
-            _make(source, _write_llama)
-        _make(path, lambda partial: _quantize(source, partial, quantization))
+        _make(path, lambda partial: _quantize(source(folder), partial, quantization))
+    return path
+
+
+def source(folder: Path) -> Path:
+    """llama3-1b-f16.gguf, of which the others are made."""
+    path = folder / "llama3-1b-f16.gguf"
+    if not path.exists():
+        _make(path, _write_llama)
     return path
 
 

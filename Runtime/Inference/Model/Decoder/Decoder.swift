@@ -11,10 +11,12 @@ struct Batch {
 
     private(set) var tokens: [Token] = []
     private(set) var runs: [Run] = []
+    private(set) var adapted = AdaptedRows()
 
-    mutating func append(_ run: ArraySlice<Token>, at position: Int, in blocks: [BlockTables.Block]) {
+    mutating func append(_ run: ArraySlice<Token>, at position: Int, in blocks: [BlockTables.Block], adapter: Adapter? = nil) {
         precondition(position + run.count <= blocks.count * KeyValueCache.blockLength)
         runs.append(Run(blocks: blocks, position: position, range: tokens.count..<tokens.count + run.count))
+        adapted.append(adapter, tokens.count..<tokens.count + run.count)
         tokens += run
     }
 }

@@ -25,20 +25,21 @@ final class FeedForwardBlock {
     ///   - input: made row by row by `making`, which several threads call.
     ///   - out: of the same width.
     func evaluate(
-        _ block: Transformer.FeedForward, _ input: Activations, count: Int, into out: Activations, making: (_ token: Int) -> Void
+        _ block: Transformer.FeedForward, _ input: Activations, count: Int, into out: Activations, adapted: AdaptedRows,
+        making: (_ token: Int) -> Void
     ) {
         switch block {
         case .gated(let gates, let ups, let down):
-            compute.multiply(input, count: count, by: [Product(gates, into: gate), Product(ups, into: up)], making: making)
-            compute.multiply(gate, count: count, by: [Product(down, into: out)]) { [self] in activate($0) }
+            compute.multiply(input, count: count, by: [Product(gates, into: gate), Product(ups, into: up)], adapted: adapted, making: making)
+            compute.multiply(gate, count: count, by: [Product(down, into: out)], adapted: adapted) { [self] in activate($0) }
         case .joined(let gateAndUp, let down):
-            compute.multiply(input, count: count, by: [Product(gateAndUp, into: joined)], making: making)
-            compute.multiply(gate, count: count, by: [Product(down, into: out)]) { [self] token in
+            compute.multiply(input, count: count, by: [Product(gateAndUp, into: joined)], adapted: adapted, making: making)
+            compute.multiply(gate, count: count, by: [Product(down, into: out)], adapted: adapted) { [self] token in
                 gate.row(token).update(from: joined.row(token), count: gate.width)
                 activate(token, up: joined.row(token) + gate.width)
             }
         case .experts(let experts):
-            compute.multiply(input, count: count, by: [Product(experts.router, into: scores)], making: making)
+            compute.multiply(input, count: count, by: [Product(experts.router, into: scores)], adapted: adapted, making: making)
             ask(experts, input, count: count, into: out)
         }
     }

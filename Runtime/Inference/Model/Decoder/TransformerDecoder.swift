@@ -14,6 +14,8 @@ final class TransformerDecoder: Decoder {
     private let joined: Activations
     private let output, outputLogits: Activations
     private let scratch: Activations
+    /// Of the last batch.
+    private var adapted = AdaptedRows()
     /// Neighbouring tokens of a run that one task attends to, for one key-value head.
     private static let tokensPerTask = 8
 
@@ -42,6 +44,7 @@ final class TransformerDecoder: Decoder {
     func evaluate(_ batch: Batch) {
         let count = batch.tokens.count
         precondition(count <= batchLimit)
+        adapted = batch.adapted
         // For each token, its position in its sequence, and the block for its keys and values.
         let places = batch.runs.flatMap { run in
             run.range.map { token in
@@ -68,8 +71,8 @@ final class TransformerDecoder: Decoder {
                 let (part, head) = task.quotientAndRemainder(dividingBy: model.keyValueHeads)
                 attend(parts[part].tokens, of: parts[part].run, head: head, index, layer, thread: thread)
             }
-            compute.multiply(attended, count: count, by: [Product(layer.attentionOutput.weight, into: projected)])
-            feedForward.evaluate(layer.feedForward, normalized, count: count, into: projected) { [self] token in
+            compute.multiply(attended, count: count, by: [Product(layer.attentionOutput.weight, into: projected)], adapted: adapted)
+            feedForward.evaluate(layer.feedForward, normalized, count: count, into: projected, adapted: adapted) { [self] token in
                 if let bias = layer.attentionOutput.bias { compute.kernels.add(projected.row(token), bias, model.width) }
                 addProjected(token, layer.normBehindAttention)
                 normalize(token, layer.feedForwardNorm)
@@ -106,9 +109,9 @@ final class TransformerDecoder: Decoder {
         switch projections {
         case .apart(let queries, let keys, let values):
             let products = [(queries, query), (keys, key), (values, value)]
-            compute.multiply(normalized, count: count, by: products.map { Product($0.weight, into: $1) }, making: making)
+            compute.multiply(normalized, count: count, by: products.map { Product($0.weight, into: $1) }, adapted: adapted, making: making)
         case .joined(let all):
-            compute.multiply(normalized, count: count, by: [Product(all.weight, into: joined)], making: making)
+            compute.multiply(normalized, count: count, by: [Product(all.weight, into: joined)], adapted: adapted, making: making)
         }
     }
 
@@ -186,7 +189,7 @@ final class TransformerDecoder: Decoder {
         for (row, place) in places.enumerated() {
             compute.kernels.rms_norm(x.row(place), model.outputNorm, model.width, model.epsilon, output.row(row))
         }
-        compute.multiply(output, count: places.count, by: [Product(model.output, into: outputLogits)])
+        compute.multiply(output, count: places.count, by: [Product(model.output, into: outputLogits)], adapted: adapted.selecting(places))
         if model.outputCap > 0 {
             compute.team.run(places.count) { row, _ in compute.kernels.softcap(outputLogits.row(row), outputLogits.width, model.outputCap) }
         }
