@@ -72,6 +72,21 @@ import Testing
         }
     }
 
+    @Test func nomic() async throws {
+        let path = try importing("Import/encoders/nomic-bert", .f32)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let (made, expected) = (try GGUFFile(path: path), try GGUFFile(path: fixture("architectures/nomic-bert.gguf")))
+        #expect(Set(made.tensors.map(\.name)) == Set(expected.tensors.map(\.name)))
+        for tensor in expected.tensors { #expect(try made.tensor(tensor.name).bytes.elementsEqual(tensor.bytes), "\(tensor.name)") }
+        var vectors: [[[Float]]] = []
+        for model in [path, expected.path] {
+            let engine = try Engine(path: model, configuration: .init(threads: 1, packing: .none))
+            defer { engine.shutdown() }
+            vectors.append(try await engine.embed([[5, 17, 42, 8], [9]]))
+        }
+        #expect(vectors[0] == vectors[1])
+    }
+
     /// `make_imported_tokenizer_fixtures.py` asked Hugging Face's tokenizers.
     @Test(arguments: ["llama", "gemma", "unigram"])
     func tokenizers(name: String) throws {

@@ -1,5 +1,5 @@
 """Writes Fixtures/architectures/*.gguf, a very small random model for each architecture, and decoders.json and encoders.json: what
-transformers computes with the same weights, in 64-bit floats; and Fixtures/Import/decoders/*, the same models as transformers saves them.
+transformers computes with the same weights, in 64-bit floats; and Fixtures/Import/{decoders,encoders}/*, the same models as transformers saves them.
 
     pip install gguf tokenizers transformers torch numpy
     python make_architecture_fixtures.py [NAME ...]
@@ -150,6 +150,7 @@ def nomic(name):
         attn_implementation="eager")
     model = transformers.NomicBertModel(config, add_pooling_layer=False).eval()
     randomize(model, 3, 0.15)
+    model.save_pretrained(f"{FIXTURES}/Import/encoders/{name}")
     writer = gguf.GGUFWriter(f"{FOLDER}/{name}.gguf", "nomic-bert")
     writer.add_name(name); writer.add_block_count(layers); writer.add_context_length(CONTEXT); writer.add_embedding_length(WIDTH); writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS); writer.add_layer_norm_eps(1e-12); writer.add_causal_attention(False); writer.add_pooling_type(gguf.PoolingType.MEAN); writer.add_rope_freq_base(1000.0)

@@ -55,7 +55,9 @@ if __name__ == "__main__":
     for name, tokenizer in (("llama", sentencepiece(True)), ("gemma", sentencepiece(False)), ("unigram", unigram())):
         assert tokenizer.get_vocab_size() <= ROWS, tokenizer.get_vocab_size()
         tokenizer.save(f"{FOLDER}/{name}.json")
-        encoded += [{"tokenizer": name, "text": text, "tokens": tokenizer.encode(text, add_special_tokens=False).ids} for text in TEXTS]
+        # Real unigram models have a map of characters that makes line breaks spaces; this one has none.
+        texts = [text.replace("\n", " ") for text in TEXTS] if name == "unigram" else TEXTS
+        encoded += [{"tokenizer": name, "text": text, "tokens": tokenizer.encode(text, add_special_tokens=False).ids} for text in texts]
     with open(f"{FOLDER}/encoded.json", "w", encoding="utf-8") as file:
         json.dump(encoded, file, ensure_ascii=False, indent=0)
         file.write("\n")

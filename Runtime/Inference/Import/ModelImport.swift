@@ -25,7 +25,7 @@ package struct ModelImport {
     }
 
     /// `architectures` in config.json that can be imported.
-    package static let architectures = (["BertModel"] + DecoderFamily.all.map(\.className)).sorted()
+    package static let architectures = (["BertModel", "NomicBertModel"] + DecoderFamily.all.map(\.className)).sorted()
 
     private let writer: GGUFWriter
 
@@ -45,6 +45,8 @@ package struct ModelImport {
             try DecoderImport(folder, family).plan(&writer, &plan)
         } else if architecture == "BertModel" {
             try BertImport(folder).plan(&writer, &plan)
+        } else if architecture == "NomicBertModel" {
+            try NomicImport(folder).plan(&writer, &plan)
         } else {
             throw folder.unsupported(
                 "its architecture is \(architecture.quotedForMessage); Swiftlet imports \(ModelImport.architectures.joined(separator: ", "))")
