@@ -47,7 +47,7 @@ def test_adapters_are_chosen_by_the_models_name(adapted):
         usage, (costs, cost_of_output) = answer["usage"], {"chat": (1, 2), "chat:all": (1, 2), "chat:few": (10, 20)}[name]
         assert usage["cost"] == pytest.approx((usage["prompt_tokens"] * costs + usage["completion_tokens"] * cost_of_output) / 1e6)
     assert complete(adapted, "chat:all").json["choices"] == answers["chat:all"]["choices"]
-    assert {row["model"] for row in adapted.report("usage", "--by", "model")} >= {"chat", "chat:all", "chat:few"}
+    assert {row["model"] for row in adapted.report("usage", "--group-by", "model")} >= {"chat", "chat:all", "chat:few"}
     assert adapted.command("ledger", "verify").returncode == 0
 
 
