@@ -1,6 +1,7 @@
 """The response cache: exact repeats of deterministic calls are answered from the disk, and billed at the cached price."""
 
 import json
+import signal
 import sqlite3
 
 import pytest
@@ -179,6 +180,11 @@ def test_another_version_or_model_is_asked_anew(caching):
     for host in caching.processes("swiftlet-host"):
         host.kill()
     eventually(lambda: embed(caching, "versions").headers["x-swiftlet-cache"] == "miss", what="the new model")
+    assert cache(embed(caching, "versions")) == "hit"
+    models = caching.state / "models.yaml"
+    models.write_text(models.read_text().replace(model.name, f"{model.name}\n  threads: 1"))
+    caching.process.send_signal(signal.SIGHUP)
+    eventually(lambda: embed(caching, "versions").headers["x-swiftlet-cache"] == "miss", what="a host with other options")
 
 
 def test_a_cache_that_is_damaged_costs_no_answer(caching):

@@ -30,6 +30,8 @@ package struct ModelCatalog: Sendable {
         package var stallTimeout = Duration.seconds(60)
         /// The names of its adapters, sorted.
         package var adapters: [String] = []
+        /// Where its adapters are, in the same order.
+        package var adapterPaths: [String] = []
         /// What its host is told beside the file.
         package var hostOptions: [String] = []
         /// The other keys, as written in the file.
@@ -73,6 +75,7 @@ package struct ModelCatalog: Sendable {
             if let adapters = try model.mapping("adapters") {
                 let paths = try Self.adapters(adapters, in: state)
                 entry.adapters = paths.keys.sorted()
+                entry.adapterPaths = entry.adapters.map { paths[$0] ?? "" }
                 for name in entry.adapters { entry.hostOptions += ["--adapter", "\(name)=\(paths[name] ?? "")"] }
                 let files = try adapters.keys.map { "\($0): \"\(try adapters.text($0) ?? "")\"" }
                 entry.settings["adapters"] = "{\(files.joined(separator: ", "))}"

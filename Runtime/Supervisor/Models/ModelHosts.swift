@@ -104,7 +104,8 @@ actor ModelHosts {
     }
 
     private func identity(of entry: ModelCatalog.Entry) -> String {
-        [entry.path, programs.host].map { FileStatus(path: $0)?.identity ?? "-" }.joined(separator: " ")
+        let files = ([entry.path, programs.host] + entry.adapterPaths).map { FileStatus(path: $0)?.identity ?? "-" }
+        return (files + entry.hostOptions).joined(separator: " ")
     }
 
     /// Stops every host and waits until each has ended.
