@@ -15,7 +15,7 @@ struct Usage: AsyncParsableCommand {
         name: .customLong("group-by"), help: "One row for each of these, separated by commas: \(Grouping.choices).")
     var grouping = Grouping(dimensions: [.function, .key, .model])
 
-    @Option(help: "Also one row for each hour, day or month.")
+    @Option(help: "Also one row for each hour, day or month: of the last 24 hours, 7 days or 12 months, unless --since says otherwise.")
     var per: Period?
 
     @Option(help: "Only calls since then: 30m, 24h or 7d ago, or a day (2026-11-01) or a time (2026-11-01T08:00:00Z).")
@@ -41,8 +41,10 @@ struct Usage: AsyncParsableCommand {
 
     func run() async throws {
         let chosen: [UsageDimension: [String]] = [.function: function, .key: key, .tag: tag, .model: model]
+        // As `GET /v1/usage` has it: nobody means every hour there ever was.
+        let usual = per?.usualStart(before: until?.date ?? .now)
         let query = UsageQuery(
-            since: since?.date, until: until?.date, period: per, groupBy: grouping.dimensions,
+            since: since?.date ?? usual, until: until?.date, period: per, groupBy: grouping.dimensions,
             only: chosen.filter { !$0.value.isEmpty }.mapValues(Set.init))
         let groups = try await Ledger.existing(in: state.directory).usage(query)
         let report = Report(

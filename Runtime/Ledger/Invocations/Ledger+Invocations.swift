@@ -103,6 +103,10 @@ extension Settlement {
     /// - Returns: `nil` when there is no such invocation.
     func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
         guard var record = try InvocationRecord.fetch(id, db), record.status == .reserved else { return try InvocationRecord.fetch(id, db) }
+        if isGivenUp {
+            try Attempt.whole.giveUp(of: id, db)
+            record.calls = []
+        }
         // What failed and made nothing costs nothing.
         let isCharged = status == .succeeded || !record.calls.isEmpty
         let started = record.started.milliseconds
