@@ -12,7 +12,7 @@ extension Verification {
             add(.cost, "call \(row["call"] as String) of invocation \(row["invocation"] as String) is charged, and was made for an attempt that was given up")
         }
         let lost = try Row.fetchCursor(db, sql: """
-            SELECT invocation, call, cost, \(Attempt.isGivenUp("attempt", of: "lost_usage.invocation")) AS is_given_up FROM lost_usage
+            SELECT invocation, call, cost, \(Attempt.isGivenUp("lost_usage.attempt", of: "lost_usage.invocation")) AS is_given_up FROM lost_usage
             """)
         while let row = try lost.next() {
             losses.calls += 1
