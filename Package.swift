@@ -145,7 +145,7 @@ program("benchmark-masks", at: "Tests/Benchmarks/masks", ["Grammar", "Inference"
 
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": [.product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+    "Front": ["FastCGI", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
     "Inference": ["Grammar", "Jinja", "Wire"],
     "Jinja": ["Wire"],
     "Ledger": [sqlite],
