@@ -52,6 +52,16 @@ def test_adapters_are_chosen_by_the_models_name(adapted):
     assert adapted.command("ledger", "verify").returncode == 0
 
 
+def test_the_base_is_mapped_once(adapted):
+    for name in ("chat", "chat:all", "chat:few"):
+        assert complete(adapted, name).status == 200
+    [host] = adapted.processes("swiftlet-host")
+    base = adapted.state / "models/llama.gguf"
+    ranges = [line.split()[0].split("-") for line in Path(f"/proc/{host.pid}/maps").read_text().splitlines() if line.endswith(str(base))]
+    mapped = sum(int(end, 16) - int(start, 16) for start, end in ranges)
+    assert base.stat().st_size <= mapped < 1.1 * base.stat().st_size + 4096
+
+
 def test_adapters_are_listed(adapted):
     listed = {model.id: model for model in adapted.client().models.list()}
     assert set(listed) == {"chat", "chat:all", "chat:broken", "chat:few"}

@@ -128,6 +128,7 @@ def chain(system):
     return ChatOpenAI(model="chat", base_url=f"{system.url}/v1", api_key=system.key, temperature=2, seed=6, max_tokens=300, max_retries=0)
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of LangChain, on its own message
 def test_langchain_has_structured_output(chain):
     model = chain.with_structured_output(Person, method="json_schema")
     assert isinstance(model.invoke("Who is Mia?"), Person)
