@@ -143,11 +143,14 @@ program("benchmark-masks", at: "Tests/Benchmarks/masks", ["Grammar", "Inference"
 
 // MARK: Tests: Tests/SomethingTests tests the room `Something`
 
+room("TestSupport", in: "Tests")
+
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": [.product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
-    "Inference": ["Grammar", "Jinja", "Wire"],
-    "Jinja": ["Wire"],
+    "Front": ["FastCGI", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+    "Grammar": ["TestSupport"],
+    "Inference": ["Grammar", "Jinja", "TestSupport", "Wire"],
+    "Jinja": ["TestSupport", "Wire"],
     "Ledger": [sqlite],
     "ResponseCache": ["Ledger", "SwiftletSystem", sqlite, .product(name: "Crypto", package: "swift-crypto")],
     "Identity": [.product(name: "JWTKit", package: "jwt-kit")],

@@ -15,9 +15,9 @@ from test_budgets import CALL, held, rows
 def place(system, functions, name: str, *manifest: str) -> None:
     functions.place(name, {
         "function.yaml": "\n".join([
-            f"name: {name}", f"routes: [POST /{name}, PUT /{name}]", f"handler: {json.dumps([sys.executable, 'caller.py'])}",
+            f"name: {name}", f"routes: [POST /{name}, PUT /{name}]", f"handler: {json.dumps([sys.executable, 'asker.py'])}",
             "models: [chat]", *manifest]),
-        "caller.py": HANDLERS / "caller.py",
+        "asker.py": HANDLERS / "asker.py",
     })
     eventually(lambda: system.request("GET", f"/{name}").status == 405, within=8, what=f"serving {name}")
 
