@@ -47,11 +47,19 @@ struct Usage: AsyncParsableCommand {
             since: since?.date ?? usual, until: until?.date, period: per, groupBy: grouping.dimensions,
             only: chosen.filter { !$0.value.isEmpty }.mapValues(Set.init))
         let groups = try await Ledger.existing(in: state.directory).usage(query)
+        var named: (start: Date, name: String)?
+        // Groups come in the order of their periods, many of each.
+        func name(_ start: Date, _ per: Period) -> String {
+            if let named, named.start == start { return named.name }
+            let name = per.name(Int64(start.timeIntervalSince1970))
+            named = (start, name)
+            return name
+        }
         let report = Report(
             columns: (per.map { [$0.rawValue] } ?? []) + grouping.dimensions.map(\.rawValue)
                 + ["calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost"],
             rows: groups.map { group in
-                let start = zip([per], [group.start]).compactMap { per, start in start.flatMap { per?.name(Int64($0.timeIntervalSince1970)) } }
+                let start = group.start.flatMap { start in per.map { [name(start, $0)] } } ?? []
                 let counts = [group.calls, group.usage.promptTokens, group.usage.cachedTokens, group.usage.completionTokens]
                 return (start + group.values).map(JSON.string) + counts.map { .integer(Int64($0)) }
                     + [.number(Double(group.usage.cost.count) / 1e9)]
