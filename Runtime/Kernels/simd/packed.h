@@ -47,7 +47,7 @@ INLINE floats small_scales(swl_type type, const uint8_t *from) {
 enum { AHEAD = 8192 };
 
 /// What of the first cache the weights of a chunk may take.
-enum { CHUNK_BYTES = 24 << 10 };
+enum { CHUNK_BYTES = 32 << 10 };
 
 /// Asks memory for step `step` of `steps` of the unit that lies AHEAD of this one: its share of the lines. For one panel,
 /// which passes by once.
