@@ -16,12 +16,15 @@ struct Bill: Sendable {
     let outcome: FunctionCall.Outcome
     /// What the invocation is charged beside its calls.
     let fee: Fee
+    /// Whether the ledger knows it already.
+    let isReserved: Bool
     let ledger: Ledger
     let logger: Logger
     private let duration: Duration
 
-    init(invocation: Invocation, outcome: FunctionCall.Outcome, fee: Fee, ledger: Ledger, logger: Logger) {
-        (self.invocation, self.outcome, self.fee, self.ledger, self.logger) = (invocation, outcome, fee, ledger, logger)
+    init(invocation: Invocation, outcome: FunctionCall.Outcome, fee: Fee, isReserved: Bool, ledger: Ledger, logger: Logger) {
+        (self.invocation, self.outcome, self.fee, self.isReserved) = (invocation, outcome, fee, isReserved)
+        (self.ledger, self.logger) = (ledger, logger)
         duration = invocation.started.duration(to: .now)
     }
 
@@ -33,12 +36,15 @@ struct Bill: Sendable {
             let isComplete = try await ledger.awaitCalls(of: invocation.id, patience: .seconds(5))
             if !isComplete { logger.warning("invocation \(invocation.id) is settled while a model call of it goes on, which is billed when it ends") }
         }
-        let record = try await ledger.settle(
-            invocation.id,
-            Settlement(
-                status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
-                coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte),
-            durably: mayCharge, answering: answering)
+        let settlement = Settlement(
+            status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
+            coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte)
+        let record =
+            if isReserved {
+                try await ledger.settle(invocation.id, settlement, durably: mayCharge, answering: answering)
+            } else {
+                try await ledger.enter(invocation.reservation, settlement)
+            }
         logger.info("\(Report(record: record).line)")
         return record
     }

@@ -51,7 +51,7 @@ package final class TimeLimit: Sendable {
     /// Runs `operation` and cancels it when a limit is reached. Call it once.
     /// - Throws: ``DeadlinePassed``, or what `operation` throws.
     package func run(_ operation: @escaping @Sendable () async throws -> Void) async throws {
-        let task = Task(executorPreference: EventLoopExecutor.of(eventLoop)) { try await operation() }
+        let task = Task.immediate(executorPreference: EventLoopExecutor.of(eventLoop)) { try await operation() }
         state.withLock { $0.task = task }
         check()
         defer {

@@ -82,12 +82,12 @@ struct FunctionCall: Sendable {
             }
             let connection: FastCGIConnection
             do {
-                connection = try await connections.take(lease.socket, on: eventLoop)
+                connection = try await connections.take(lease.socket, on: eventLoop, limit: function.manifest.scale.concurrency)
             } catch let error as FastCGIConnectionError where error.code == .connectFailed && !Task.isCancelled {
-                await function.release(lease, .broken)
+                function.release(lease, .broken)
                 continue
             } catch {
-                await function.release(lease, .unanswered)
+                function.release(lease, .unanswered)
                 throw error
             }
             let failure: (any Error)?
@@ -101,11 +101,11 @@ struct FunctionCall: Sendable {
             if keepsConnections || progress.value.keepsConnection {
                 connections.giveBack(connection, to: lease.socket)
             } else {
-                connection.close()
+                connections.close(connection, to: lease.socket)
             }
             let isAnswered = progress.value.httpStatus != nil
             // Cut off, a worker still has the request: it may hang for good, and it is replaced in milliseconds.
-            await function.release(lease, limit.hasPassed ? .unusable : Self.ending(failure, isAnswered: isAnswered))
+            function.release(lease, limit.hasPassed ? .unusable : Self.ending(failure, isAnswered: isAnswered))
             guard let failure else { return }
             switch isAnswered || Task.isCancelled ? .never : Self.retry(after: failure, body) {
             case .always: break

@@ -15,7 +15,16 @@ struct FunctionInvoker: Sendable {
     let connections: WorkerConnections
     /// `nil` where no answers can be kept.
     let answers: AnswerCache?
+    let unreserved: UnreservedInvocations
     let logger: Logger
+
+    init(
+        ledger: Ledger, tokens: TokenKey, limiter: RateLimiter, connections: WorkerConnections, answers: AnswerCache?, logger: Logger
+    ) {
+        (self.ledger, self.tokens, self.limiter, self.connections) = (ledger, tokens, limiter, connections)
+        (self.answers, self.logger) = (answers, logger)
+        unreserved = UnreservedInvocations(ledger: ledger)
+    }
 
     func respond(to request: Request, context: GatewayContext, function: FunctionRunner, route: Route) async throws -> Response {
         guard let caller = context.caller else { throw APIError.internalError }
@@ -71,6 +80,11 @@ struct FunctionInvoker: Sendable {
         _ call: FunctionCall, for caller: Caller, idempotent: IdempotentRequest?, inquiry: AnswerCache.Inquiry?, into parts: Relay.Parts
     ) async {
         guard caller.parent == nil else {
+            do {
+                try await unreserved.reserve(call.invocation.id)
+            } catch {
+                return parts.fail(error)
+            }
             answers?.calledFunction(in: call.invocation.id)
             let sink = ResponseSink(parts, holds: false)
             let outcome = await call.run(connections: connections, into: sink)
@@ -84,7 +98,8 @@ struct FunctionInvoker: Sendable {
             return parts.fail(error)
         }
         var common = ticket?.headers ?? [:]
-        let fee: Fee
+        var fee: Fee
+        let isReserved: Bool
         do {
             if let inquiry, let entry = await answers?.find(inquiry) {
                 var (head, body) = try await replay(entry, call, idempotent: idempotent)
@@ -94,7 +109,13 @@ struct FunctionInvoker: Sendable {
                 await parts.send(.body(body))
                 return parts.finish()
             }
-            fee = try await ledger.reserve(call.invocation.reservation)
+            fee = try await ledger.fee(of: call.function.manifest.name)
+            isReserved = idempotent != nil || inquiry != nil || call.invocation.mayHold(fee)
+            if isReserved {
+                fee = try await ledger.reserve(call.invocation.reservation)
+            } else {
+                unreserved.begin(call.invocation.reservation)
+            }
         } catch {
             ticket?.end(tokens: 0)
             await unclaim(idempotent)
@@ -108,7 +129,8 @@ struct FunctionInvoker: Sendable {
         var outcome = await idempotent == nil ? call.run(connections: connections, into: sink) : runToTheEnd(call, into: sink)
         if idempotent == nil, Task.isCancelled, !outcome.isDone { outcome.status = .clientClosed }
 
-        let bill = Bill(invocation: call.invocation, outcome: outcome, fee: fee, ledger: ledger, logger: logger)
+        if !isReserved { unreserved.end(call.invocation.id) }
+        let bill = Bill(invocation: call.invocation, outcome: outcome, fee: fee, isReserved: isReserved, ledger: ledger, logger: logger)
         var answering: (request: IdempotentRequest, answer: KeptAnswer)?
         // Once: it takes the last piece in.
         let kept = outcome.error == nil ? sink.kept(with: outcome.lastPiece) : nil
@@ -124,7 +146,7 @@ struct FunctionInvoker: Sendable {
             }
             let tokens = record.usage.totalTokens
             ticket?.end(tokens: tokens)
-            if tokens > 0 { await call.function.record(tokens: tokens, key: record.key) }
+            if tokens > 0 { call.function.record(tokens: tokens, key: record.key) }
             headers = record.headers
         } catch {
             ticket?.end(tokens: 0)

@@ -12,6 +12,8 @@ struct Invocation: Sendable {
     let version: String
     let route: String
     let started = ContinuousClock.now
+    /// The same moment, for the ledger.
+    let startTime: Date
     let deadline: ContinuousClock.Instant
     /// The same deadline, for other processes.
     let deadlineTime: Date
@@ -32,6 +34,7 @@ struct Invocation: Sendable {
         self.version = version
         self.route = route.description
         let now = Date.now
+        startTime = now
         let own = now.addingTimeInterval(function.limits.timeout / .seconds(1))
         deadlineTime = min(own, caller.parent?.expires ?? own)
         deadline = started + .seconds(deadlineTime.timeIntervalSince(now))
@@ -46,10 +49,13 @@ struct Invocation: Sendable {
         return ModelName.allowed(by: function.modelNames, and: allowed.map(ModelName.init)).map(\.description)
     }
 
+    /// Whether a budget or the price of a model call may have to be held while it runs.
+    func mayHold(_ fee: Fee) -> Bool { !function.models.isEmpty || !fee.isFree || caller.limits.maxBudget != nil }
+
     /// What the ledger enters when the call is admitted.
     var reservation: Reservation {
         Reservation(
             id: id, key: caller.key, tenant: caller.tenant, function: function.name, version: version, route: route,
-            timeout: function.limits.timeout)
+            started: startTime, timeout: function.limits.timeout)
     }
 }

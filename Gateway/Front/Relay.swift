@@ -15,12 +15,13 @@ package final class Relay: Sendable {
     private let parts = Parts()
     private let task: Task<Void, Never>
 
+    /// Runs the invocation up to its first wait before it returns.
     /// - Parameters:
-    ///   - executor: where the invocation runs: best on its connection's event loop.
+    ///   - executor: where the invocation goes on: best on its connection's event loop, which should be where this is called.
     ///   - run: sends the parts in order, then finishes or fails them.
     package init(on executor: (any TaskExecutor)? = nil, _ run: @escaping @Sendable (Parts) async -> Void) {
         let parts = parts
-        task = Task(executorPreference: executor) { await run(parts) }
+        task = .immediate(executorPreference: executor) { await run(parts) }
     }
 
     deinit { task.cancel() }
@@ -43,7 +44,8 @@ package final class Relay: Sendable {
     }
 
     private func next() async throws -> Part? {
-        try await withTaskCancellationHandler {
+        if let ready = parts.ready() { return try ready.get() }
+        return try await withTaskCancellationHandler {
             try await parts.next()
         } onCancel: {
             task.cancel()
@@ -57,7 +59,7 @@ extension Relay {
         /// Parts that wait before the sender has to. A piece of a body is at most 64 KiB.
         package static let capacity = 4
 
-        private struct State {
+        fileprivate struct State {
             var waiting: [Part] = []
             var end: Result<Part?, any Error>?
             var sender: CheckedContinuation<Void, Never>?
@@ -113,21 +115,32 @@ extension Relay {
             taker?.resume(with: end)
         }
 
-        /// The next part; `nil` or an error after the last one.
+        /// The next part, `nil` or an error after the last one, if that is known without a wait.
+        fileprivate func ready() -> Result<Part?, any Error>? {
+            let (ready, sender) = state.withLock { $0.take() }
+            sender?.resume()
+            return ready
+        }
+
+        /// As ``ready()``, but waits for it.
         fileprivate func next() async throws -> Part? {
             try await withCheckedThrowingContinuation { continuation in
-                let (result, sender) = state.withLock { state -> (Result<Part?, any Error>?, CheckedContinuation<Void, Never>?) in
-                    guard !state.waiting.isEmpty else {
-                        if state.end == nil { state.taker = continuation }
-                        return (state.end, nil)
-                    }
-                    let part = state.waiting.removeFirst()
-                    defer { state.sender = nil }
-                    return (.success(part), state.sender)
+                let (ready, sender) = state.withLock { state in
+                    let (ready, sender) = state.take()
+                    if ready == nil { state.taker = continuation }
+                    return (ready, sender)
                 }
                 sender?.resume()
-                if let result { continuation.resume(with: result) }
+                if let ready { continuation.resume(with: ready) }
             }
         }
+    }
+}
+
+extension Relay.Parts.State {
+    fileprivate mutating func take() -> (Result<Relay.Part?, any Error>?, sender: CheckedContinuation<Void, Never>?) {
+        guard !waiting.isEmpty else { return (end, nil) }
+        defer { sender = nil }
+        return (.success(waiting.removeFirst()), sender)
     }
 }

@@ -27,10 +27,10 @@ struct WorkerProof: Sendable {
                         try await greet(function, at: lease.socket, until: deadline)
                     }
                 } catch {
-                    await function.release(lease, .unanswered)
+                    function.release(lease, .unanswered)
                     throw error
                 }
-                await function.release(lease, .answered)
+                function.release(lease, .answered)
             }
             return
         } catch let error as NotProven {
@@ -40,8 +40,8 @@ struct WorkerProof: Sendable {
             failure = "ended before it answered"
         }
         // A connection's end may be known before its process's.
-        for _ in 0..<10 where await function.lastFailure.isEmpty { try? await Task.sleep(for: .milliseconds(20)) }
-        let ending = await function.lastFailure
+        for _ in 0..<10 where function.lastFailure.isEmpty { try? await Task.sleep(for: .milliseconds(20)) }
+        let ending = function.lastFailure
         throw NotProven("'\(function.manifest.name)' cannot serve: \(ending.isEmpty ? "its worker \(failure)" : ending); its log says more")
     }
 
@@ -51,8 +51,8 @@ struct WorkerProof: Sendable {
         head.headerFields[.contentLength] = "\(probe.body.utf8.count)"
         if probe.body.hasPrefix("{") { head.headerFields[.contentType] = "application/json" }
         let request = FastCGIRequest(head, function: function)
-        let connection = try await connections.take(socket, on: eventLoop)
-        defer { connection.close() }
+        let connection = try await connections.take(socket, on: eventLoop, limit: 1)
+        defer { connections.close(connection, to: socket) }
         let status = try await connection.execute(request, body: ByteBuffer(string: probe.body)) { response in
             for try await _ in response.body {}
             return response.status.code
@@ -70,7 +70,7 @@ struct WorkerProof: Sendable {
             guard ContinuousClock.now < deadline else { throw DeadlinePassed(limit: .total) }
             // A worker that ends closes its connections a little before its end is known.
             try await Task.sleep(for: .milliseconds(100))
-            guard await function.lastFailure.isEmpty else { throw NotProven("ended") }
+            guard function.lastFailure.isEmpty else { throw NotProven("ended") }
         } else if answer.count < 8 || answer[0] != 1 {
             throw NotProven("does not speak FastCGI on descriptor 0")
         }

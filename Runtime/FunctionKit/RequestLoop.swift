@@ -156,7 +156,7 @@ final class RequestLoop {
     /// FCGI_ABORT_REQUEST (type 2) or, as nginx does it, the end of the stream.
     private func isAbort(_ header: [UInt8]) -> Bool { header.isEmpty || (header.count == 8 && header[1] == 2) }
 
-    /// Writes and flushes, so that a token is on its way at once.
+    /// Writes and flushes, so that a token is on its way at once; the last output with the end of the request.
     /// - Returns: false when the client has gone.
     private func put(_ output: ResponseState.Output) -> Bool {
         let isWritten = output.bytes.withUnsafeBytes { all in
@@ -167,17 +167,22 @@ final class RequestLoop {
                 guard count == piece.count else { return false }
                 rest = rest.dropFirst(piece.count)
             }
-            return FCGX_FFlush(fcgi.pointee.out) == 0
+            return true
         }
-        if isWritten, let end = output.end { finish(end) }
-        return isWritten
+        guard isWritten else { return false }
+        return output.end.map(finish) ?? (FCGX_FFlush(fcgi.pointee.out) == 0)
     }
 
-    private func finish(_ end: ResponseState.Output.End) {
+    /// - Returns: false when the client has gone.
+    private func finish(_ end: ResponseState.Output.End) -> Bool {
         FCGX_SetExitStatus(end == .complete ? 0 : 1, fcgi.pointee.out)
         // A broken response breaks its connection too, for gateways that do not read the status.
         if end == .broken { fcgi.pointee.keepConnection = 0 }
+        // libfcgi ends the request when it closes the last of its two streams.
+        _ = FCGX_FClose(fcgi.pointee.err)
+        let isSent = FCGX_FClose(fcgi.pointee.out) == 0
         FCGX_Finish_r(fcgi)
         isOpen = false
+        return isSent
     }
 }

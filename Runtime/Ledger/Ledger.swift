@@ -17,6 +17,8 @@ package final class Ledger: Sendable {
     /// Keys that were looked up less than `keyFreshness` ago, by public id.
     let recentKeys = Mutex<[String: RecentKey]>([:])
     let keyFreshness: Duration
+    /// What functions' invocations are charged, looked up less than `keyFreshness` ago.
+    let recentFees = Mutex<[String: (fee: Fee, until: ContinuousClock.Instant)]>([:])
 
     /// Opens the ledger at `path` and brings its tables up to date. Blocks: for the start of a process.
     ///

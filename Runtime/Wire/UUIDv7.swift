@@ -51,14 +51,21 @@ extension UUIDv7 {
 extension UUIDv7: CustomStringConvertible, LosslessStringConvertible {
     /// 36 characters: lower-case hexadecimal in groups of 8-4-4-4-12.
     package var description: String {
-        var text = ""
-        text.reserveCapacity(36)
-        for index in 0..<32 {
-            if index == 8 || index == 12 || index == 16 || index == 20 { text.append("-") }
-            let digit = UInt8(truncatingIfNeeded: bits >> UInt128(124 - 4 * index)) & 0xf
-            text.unicodeScalars.append(Unicode.Scalar(digit < 10 ? 0x30 + digit : 0x57 + digit))
+        let digits: StaticString = "0123456789abcdef"
+        let halves = (UInt64(truncatingIfNeeded: bits >> 64), UInt64(truncatingIfNeeded: bits))
+        return String(unsafeUninitializedCapacity: 36) { text in
+            var length = 0
+            for index in 0..<32 {
+                if index == 8 || index == 12 || index == 16 || index == 20 {
+                    text[length] = UInt8(ascii: "-")
+                    length += 1
+                }
+                let half = index < 16 ? halves.0 : halves.1
+                text[length] = digits.utf8Start[Int(half >> UInt64(60 - 4 * (index & 15)) & 0xf)]
+                length += 1
+            }
+            return length
         }
-        return text
     }
 
     /// `nil` for anything but a version 7 UUID in its usual form.

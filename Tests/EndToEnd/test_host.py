@@ -169,7 +169,7 @@ def test_who_hangs_up_pays_for_what_was_made(host, leave, streamed):
     for connection in connections:
         leave(connection)
     for invocation in invocations:
-        tokens, reason = eventually(lambda: host.billed(invocation), within=1, what="the bill")[0]
+        tokens, reason = eventually(lambda: host.billed(invocation), what="the bill")[0]
         assert reason == "cancelled" and tokens < LONG["max_tokens"]
     assert host.post("/v1/completions", SHORT, host.token())[0] == 200
 

@@ -31,6 +31,13 @@ extension Ledger {
         }
     }
 
+    /// Enters an invocation when it has ended, in one step in the place of ``reserve(_:)`` and ``settle(_:_:durably:answering:)``: for one
+    /// that had nothing to hold. If it was reserved meanwhile, it is settled.
+    /// - Returns: as ``settle(_:_:durably:answering:)``. Power that fails may take it back.
+    package func enter(_ reservation: Reservation, _ settlement: Settlement) async throws -> InvocationRecord {
+        try await write(durably: false) { db in try settlement.enter(reservation, db) }
+    }
+
     /// The invocation `id` if it belongs to `tenant`; `nil` when there is none or it is another's.
     package func invocation(_ id: UUIDv7, tenant: String) async throws -> InvocationRecord? {
         let record = try await read { db in try InvocationRecord.fetch(id, db) }
@@ -81,15 +88,8 @@ extension Reservation {
     /// - Returns: What the invocation is charged beside its calls.
     @discardableResult
     func enter(_ db: Database) throws -> Fee {
-        let statement = try db.cachedStatement(sql: """
-            INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (id) DO NOTHING
-            """)
         let time = started.milliseconds
-        try statement.execute(arguments: [
-            id.description, key, tenant, function, version, route, time, InvocationStatus.reserved.rawValue,
-        ])
-        let isNew = db.changesCount > 0
+        let isNew = try insert(db)
         let fee = try Fee.inForce(of: function, at: time, db)
         guard isNew, let budget = try Budget(of: key, at: time, db) else { return fee }
         let worst = try fee.cost(milliseconds: timeout.milliseconds)
@@ -97,12 +97,38 @@ extension Reservation {
         if worst > .zero { try Budget.hold(worst, for: key, invocation: id, call: nil, db) }
         return fee
     }
+
+    /// - Returns: whether there was none with this id.
+    fileprivate func insert(_ db: Database) throws -> Bool {
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO NOTHING
+            """)
+        try statement.execute(arguments: [
+            id.description, key, tenant, function, version, route, started.milliseconds, InvocationStatus.reserved.rawValue,
+        ])
+        return db.changesCount > 0
+    }
 }
 
 extension Settlement {
     /// - Returns: `nil` when there is no such invocation.
     func enter(for id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
         guard var record = try InvocationRecord.fetch(id, db), record.status == .reserved else { return try InvocationRecord.fetch(id, db) }
+        try enter(into: &record, db)
+        try Budget.release(invocation: id, call: nil, db)
+        return record
+    }
+
+    /// Enters an invocation that has ended, reserved or not.
+    fileprivate func enter(_ reservation: Reservation, _ db: Database) throws -> InvocationRecord {
+        var record = InvocationRecord(reservation)
+        guard try reservation.insert(db) else { return try enter(for: reservation.id, db) ?? record }
+        try enter(into: &record, db)
+        return record
+    }
+
+    private func enter(into record: inout InvocationRecord, _ db: Database) throws {
         // What failed and made nothing costs nothing.
         let isCharged = status == .succeeded || !record.calls.isEmpty
         let started = record.started.milliseconds
@@ -120,15 +146,21 @@ extension Settlement {
             """)
         try statement.execute(arguments: [
             status.rawValue, httpStatus, record.durationMilliseconds, record.queueMilliseconds, record.coldStartMilliseconds,
-            record.firstByteMilliseconds, record.fee.count, id.description,
+            record.firstByteMilliseconds, record.fee.count, record.id.description,
         ])
-        try Budget.release(invocation: id, call: nil, db)
         if record.fee > .zero { try Spending.add(record.fee, to: record.key, at: started, db) }
-        return record
     }
 }
 
 extension InvocationRecord {
+    /// One that has made no calls yet.
+    fileprivate init(_ reservation: Reservation) {
+        self.init(
+            id: reservation.id, key: reservation.key, tenant: reservation.tenant, function: reservation.function,
+            version: reservation.version, route: reservation.route, status: .reserved, started: Date(milliseconds: reservation.started.milliseconds),
+            fee: .zero, calls: [])
+    }
+
     static func fetch(_ id: UUIDv7, _ db: Database) throws -> InvocationRecord? {
         // By position: every settlement reads a row, and names cost more than the query.
         let statement = try db.cachedStatement(sql: """

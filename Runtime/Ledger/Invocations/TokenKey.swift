@@ -42,7 +42,7 @@ package struct TokenKey: Sendable {
     }
 
     func signature(of text: String) -> HMAC<SHA256>.MAC {
-        HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key)
+        HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)
     }
 
     /// In constant time.

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import Synchronization
 import Wire
 
 /// A price that holds from a date on.
@@ -42,6 +43,16 @@ extension Ledger {
                 try fee.store(from: max(time, lastInvocation + 1), db)
             }
         }
+        recentFees.withLock { $0 = [:] }
+    }
+
+    /// What an invocation of `function` is charged beside its calls. Like a key, it is looked up again after `keyFreshness`.
+    package func fee(of function: String) async throws -> Fee {
+        if let recent = recentFees.withLock({ $0[function] }), recent.until > .now { return recent.fee }
+        let until = ContinuousClock.now + keyFreshness
+        let fee = try await read { db in try Fee.inForce(of: function, at: Date.now.milliseconds, db) }
+        recentFees.withLock { $0[function] = (fee, until) }
+        return fee
     }
 
     /// The price of `model` that was in force at `date`; `nil` when it had none, and so was free.

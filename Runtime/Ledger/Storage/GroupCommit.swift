@@ -23,6 +23,8 @@ final class GroupCommit: Sendable {
     private struct State {
         var waiting: [Entry] = []
         var isWriting = false
+        /// SQLite's, as it was set last.
+        var synchronous = ""
         var counts = Counts()
     }
 
@@ -85,7 +87,10 @@ final class GroupCommit: Sendable {
         let isDurable = batch.contains(where: \.isDurable)
         do {
             let synchronous = durability.withLock { $0 }.synchronous(durably: isDurable)
-            try db.cachedStatement(sql: "PRAGMA synchronous = \(synchronous)").execute()
+            if state.withLock({ $0.synchronous != synchronous }) {
+                try db.execute(sql: "PRAGMA synchronous = \(synchronous)")
+                state.withLock { $0.synchronous = synchronous }
+            }
             try db.cachedStatement(sql: "BEGIN IMMEDIATE").execute()
             let failures = try batch.map { try run($0, alone: batch.count == 1, db) }
             try db.cachedStatement(sql: "COMMIT").execute()

@@ -217,8 +217,8 @@ actor Deployments {
                 let state: SystemStatus.VersionStatus.State = runner != nil ? .serving : gone != nil ? .draining : .kept
                 versions.append(SystemStatus.VersionStatus(
                     version: version.name, fingerprint: version.fingerprint, accepted: version.accepted.timeIntervalSince1970, state: state,
-                    traffic: function.history.traffic[version.number] ?? 0, waiting: await (runner ?? gone)?.waitingCount ?? 0,
-                    workers: await (runner ?? gone)?.workers ?? []))
+                    traffic: function.history.traffic[version.number] ?? 0, waiting: (runner ?? gone)?.waitingCount ?? 0,
+                    workers: (runner ?? gone)?.workers ?? []))
             }
             all.append(SystemStatus.FunctionStatus(
                 name: manifest?.name ?? name, routes: manifest?.routes.map(\.description) ?? [], handler: manifest?.handler.description,
@@ -301,12 +301,12 @@ actor Deployments {
                 refuse(name, function.history.stamp, "v\(number) of '\(name)' cannot run: \(error)")
             }
         }
-        for runner in functions[name]?.runners.values.map({ $0 }) ?? [] { await runner.start() }
+        for runner in functions[name]?.runners.values.map({ $0 }) ?? [] { runner.start() }
     }
 
     private func retire(_ runner: FunctionRunner, _ number: Int, of name: String) {
         draining.append((name, number, runner))
-        Task { await runner.drain() }
+        runner.drain()
     }
 
     private func claims(but name: String) -> Claims {
@@ -331,7 +331,7 @@ actor Deployments {
 
     /// Forgets versions whose last worker has ended, and removes from the disk those that are not kept.
     func forgetDrained() async {
-        for drained in draining where await drained.runner.workerCount == 0 {
+        for drained in draining where drained.runner.workerCount == 0 {
             draining.removeAll { $0.runner === drained.runner }
             let kept = functions[drained.function]?.history[drained.number] != nil
             if !kept { store.remove(drained.number, of: drained.function) }

@@ -7,23 +7,28 @@ import SystemPackage
 import Wire
 
 /// Runs the workers of one version of one function: carries out what its ``FunctionPool`` decides.
-package actor FunctionRunner {
-    package nonisolated let manifest: FunctionManifest
+///
+/// Not an actor: every request asks twice, and mostly has its answer at once.
+package final class FunctionRunner: Sendable {
+    package let manifest: FunctionManifest
     /// Absolute path of the function's folder.
-    package nonisolated let folder: String
+    package let folder: String
     /// Short fingerprint of the folder's content.
-    package nonisolated let version: String
+    package let version: String
 
     private let environment: WorkerEnvironment
     private let logger: Logger
-    private var pool: FunctionPool
-    private var waiters: [FunctionPool.RequestID: Waiter] = [:]
-    private var processes: [FunctionPool.WorkerID: WorkerProcess] = [:]
-    private var weights = CallWeights()
-    private var nextRequest = 0
-    private var timer: (task: Task<Void, Never>, at: ContinuousClock.Instant)?
-    /// How the last worker that was not stopped ended; empty while there is none.
-    package private(set) var lastFailure = ""
+    private let state: Mutex<State>
+
+    private struct State {
+        var pool: FunctionPool
+        var waiters: [FunctionPool.RequestID: Waiter] = [:]
+        var processes: [FunctionPool.WorkerID: WorkerProcess] = [:]
+        var weights = CallWeights()
+        var nextRequest = 0
+        var timer: (task: Task<Void, Never>, at: ContinuousClock.Instant)?
+        var lastFailure = ""
+    }
 
     /// One request's claim on a worker. Ends with ``FunctionRunner/release(_:_:)``.
     package struct Lease: Sendable {
@@ -38,9 +43,11 @@ package actor FunctionRunner {
     }
 
     private struct Waiter {
-        let continuation: CheckedContinuation<Lease, any Error>
         let since: ContinuousClock.Instant
         let invocation: UUIDv7?
+        /// One of them comes first.
+        var continuation: CheckedContinuation<Lease, any Error>?
+        var outcome: Result<Lease, any Error>?
     }
 
     private struct WorkerProcess {
@@ -61,7 +68,7 @@ package actor FunctionRunner {
         self.version = version
         self.environment = environment
         self.logger = logger
-        self.pool = FunctionPool(scale: manifest.scale, maxRequests: manifest.limits.maxRequests)
+        state = Mutex(State(pool: FunctionPool(scale: manifest.scale, maxRequests: manifest.limits.maxRequests)))
     }
 
     // MARK: Requests
@@ -72,64 +79,90 @@ package actor FunctionRunner {
     ///   - invocation: what it is part of, for the status.
     /// - Throws: ``APIError``: 502 when the function cannot run, 429 when too many wait, 504 when `deadline` passes; `CancellationError`.
     package func acquire(key: String, invocation: UUIDv7? = nil, deadline: ContinuousClock.Instant) async throws -> Lease {
-        let id = FunctionPool.RequestID(number: nextRequest)
-        nextRequest += 1
         let start = ContinuousClock.now
+        let (id, outcome) = state.withLock { state in
+            let id = FunctionPool.RequestID(number: state.nextRequest)
+            state.nextRequest += 1
+            state.waiters[id] = Waiter(since: start, invocation: invocation)
+            perform(state.pool.request(id, key: key, weight: state.weights.weight(of: key), deadline: deadline, at: start), &state)
+            return (id, takeOutcome(of: id, &state))
+        }
+        if let outcome { return try outcome.get() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-                waiters[id] = Waiter(continuation: continuation, since: start, invocation: invocation)
-                perform(pool.request(id, key: key, weight: weights.weight(of: key), deadline: deadline, at: start))
+                state.withLock { state in
+                    if let outcome = takeOutcome(of: id, &state) {
+                        continuation.resume(with: outcome)
+                    } else {
+                        state.waiters[id]?.continuation = continuation
+                    }
+                }
             }
         } onCancel: {
-            Task { await self.abandon(id) }
+            state.withLock { state in
+                guard state.waiters[id]?.outcome == nil else { return }
+                state.pool.abandon(id, at: .now)
+                answer(id, .failure(CancellationError()), &state)
+            }
         }
     }
 
     package func release(_ lease: Lease, _ ending: FunctionPool.Ending) {
-        ended(lease)
-        if ending == .broken { processes[lease.worker]?.isBroken = true }
-        perform(pool.release(lease.request, ending, at: .now))
+        state.withLock { state in
+            if var process = state.processes.removeValue(forKey: lease.worker) {
+                process.calls[lease.request] = nil
+                if process.calls.isEmpty { process.since = .now }
+                if ending == .broken { process.isBroken = true }
+                state.processes[lease.worker] = process
+            }
+            perform(state.pool.release(lease.request, ending, at: .now), &state)
+        }
     }
 
     /// A call of `key` has used so many tokens: what its next calls are likely to need.
-    package func record(tokens: Int, key: String) { weights.record(tokens: tokens, key: key) }
+    package func record(tokens: Int, key: String) { state.withLock { $0.weights.record(tokens: tokens, key: key) } }
 
-    private func ended(_ lease: Lease) {
-        guard var process = processes[lease.worker] else { return }
-        process.calls[lease.request] = nil
-        if process.calls.isEmpty { process.since = .now }
-        processes[lease.worker] = process
+    private func answer(_ id: FunctionPool.RequestID, _ outcome: Result<Lease, any Error>, _ state: inout State) {
+        guard let continuation = state.waiters[id]?.continuation else {
+            state.waiters[id]?.outcome = outcome
+            return
+        }
+        state.waiters[id] = nil
+        continuation.resume(with: outcome)
     }
 
-    private func abandon(_ id: FunctionPool.RequestID) {
-        guard let waiter = waiters.removeValue(forKey: id) else { return }
-        pool.abandon(id, at: .now)
-        waiter.continuation.resume(throwing: CancellationError())
+    private func takeOutcome(of id: FunctionPool.RequestID, _ state: inout State) -> Result<Lease, any Error>? {
+        guard let outcome = state.waiters[id]?.outcome else { return nil }
+        state.waiters[id] = nil
+        return outcome
     }
 
     // MARK: Life
 
     /// Starts `scale.min` workers.
-    func start() { perform(pool.tick(at: .now)) }
+    func start() { tick() }
 
     /// Lets running and late requests finish and stops each worker when it has nothing to do.
-    func drain() { perform(pool.drain(at: .now)) }
+    func drain() { state.withLock { perform($0.pool.drain(at: .now), &$0) } }
 
     /// Stops every worker now and waits until each has ended.
     func stop() async {
-        timer?.task.cancel()
-        let tasks = processes.values.map(\.task)
+        let tasks = state.withLock { state in
+            state.timer?.task.cancel()
+            return state.processes.values.map(\.task)
+        }
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
     }
 
-    package var workerCount: Int { pool.workerCount }
-    package var waitingCount: Int { pool.waitingCount }
+    package var workerCount: Int { state.withLock(\.pool.workerCount) }
+    package var waitingCount: Int { state.withLock(\.pool.waitingCount) }
+    /// How the last worker that was not stopped ended; empty while there is none.
+    package var lastFailure: String { state.withLock(\.lastFailure) }
 
     /// What each worker is doing.
     package var workers: [SystemStatus.WorkerStatus] {
-        processes.sorted { $0.key < $1.key }.map { _, process in
+        state.withLock(\.processes).sorted { $0.key < $1.key }.map { _, process in
             let state: SystemStatus.WorkerStatus.State =
                 process.isStopping ? .stopping : process.pid == nil ? .starting : process.calls.isEmpty ? .idle : .busy
             let calls = process.calls.sorted { $0.value.since < $1.value.since }.map { _, call in
@@ -143,55 +176,58 @@ package actor FunctionRunner {
 
     // MARK: Actions
 
-    private func perform(_ actions: [FunctionPool.Action]) {
-        for decision in pool.takeDecisions() { logger.info("SCALE function=\(manifest.name) \(decision.line)") }
+    private func perform(_ actions: [FunctionPool.Action], _ state: inout State) {
+        for decision in state.pool.takeDecisions() { logger.info("SCALE function=\(manifest.name) \(decision.line)") }
         var started = Set<FunctionPool.WorkerID>()
         for action in actions {
             switch action {
             case .start(let worker):
                 started.insert(worker)
-                launch(worker)
+                state.processes[worker] = launch(worker)
             case .stop(let worker):
-                processes[worker]?.isStopping = true
-                processes[worker]?.since = .now
-                guard let process = processes[worker] else { continue }
+                state.processes[worker]?.isStopping = true
+                state.processes[worker]?.since = .now
+                guard let process = state.processes[worker] else { continue }
                 // Some servers do not end while a connection is open.
                 environment.closeConnections(process.socket)
                 process.task.cancel()
             case .grant(let request, let worker):
-                guard let waiter = waiters.removeValue(forKey: request) else { continue }
+                guard let waiter = state.waiters[request] else { continue }
                 let now = ContinuousClock.now
-                if processes[worker]?.calls.isEmpty ?? false { processes[worker]?.since = now }
-                processes[worker]?.calls[request] = (waiter.invocation, now)
+                if state.processes[worker]?.calls.isEmpty ?? false { state.processes[worker]?.since = now }
+                state.processes[worker]?.calls[request] = (waiter.invocation, now)
                 let lease = Lease(
-                    socket: processes[worker]?.socket ?? "", waited: waiter.since.duration(to: now), isCold: started.contains(worker),
+                    socket: state.processes[worker]?.socket ?? "", waited: waiter.since.duration(to: now), isCold: started.contains(worker),
                     request: request, worker: worker)
-                waiter.continuation.resume(returning: lease)
+                answer(request, .success(lease), &state)
             case .refuse(let request, let refusal):
-                waiters.removeValue(forKey: request)?.continuation.resume(throwing: error(for: refusal))
+                answer(request, .failure(error(for: refusal)), &state)
             }
         }
-        schedule()
+        schedule(&state)
     }
 
     /// Sets the timer for the pool's next event. One that is due earlier stays: most requests only move that event further away.
-    private func schedule() {
-        guard let next = pool.nextEvent else { return }
-        if let timer, timer.at <= next { return }
-        timer?.task.cancel()
+    private func schedule(_ state: inout State) {
+        guard let next = state.pool.nextEvent else { return }
+        if let timer = state.timer, timer.at <= next { return }
+        state.timer?.task.cancel()
         let task = Task {
             try? await Task.sleep(until: next, clock: .continuous)
             if !Task.isCancelled { self.tick() }
         }
-        timer = (task, next)
+        state.timer = (task, next)
     }
 
     private func tick() {
-        timer = nil
-        perform(pool.tick(at: .now))
+        state.withLock { state in
+            state.timer = nil
+            perform(state.pool.tick(at: .now), &state)
+        }
     }
 
-    private func launch(_ worker: FunctionPool.WorkerID) {
+    /// The worker's socket is bound when this returns: who is granted the worker can connect to it.
+    private func launch(_ worker: FunctionPool.WorkerID) -> WorkerProcess {
         let socket = "\(environment.state.run)/\(manifest.name)-\(environment.nextSerial()).sock"
         let logger = logger
         let child: ChildProcess
@@ -199,33 +235,32 @@ package actor FunctionRunner {
             child = try environment.process(for: manifest, in: folder, socket: socket)
         } catch {
             // The pool hears of it as of any worker that ends, after this event's actions are done.
-            processes[worker] = WorkerProcess(socket: socket, task: Task { self.ended(worker, .notStarted("\(error)")) })
-            return
+            return WorkerProcess(socket: socket, task: Task { self.ended(worker, .notStarted("\(error)")) })
         }
         let launcher = environment.programs.launcher
         let task = Task {
             let ending = await child.run(launcher: launcher) { pid in
                 logger.debug("started \(child.name)", metadata: ["pid": "\(pid)"])
-                Task { await self.started(worker, pid) }
+                self.state.withLock { $0.processes[worker]?.pid = pid }
             }
             self.ended(worker, ending)
         }
-        processes[worker] = WorkerProcess(socket: socket, task: task)
+        return WorkerProcess(socket: socket, task: task)
     }
 
-    private func started(_ worker: FunctionPool.WorkerID, _ pid: pid_t) { processes[worker]?.pid = pid }
-
     private func ended(_ worker: FunctionPool.WorkerID, _ ending: ChildProcess.Ending) {
-        guard let process = processes.removeValue(forKey: worker) else { return }
-        unlink(process.socket)
-        environment.closeConnections(process.socket)
-        if process.task.isCancelled, !process.isBroken {
-            logger.debug("stopped worker \(worker) of \(manifest.name)")
-        } else {
-            lastFailure = "a worker \(ending)"
-            logger.warning("worker \(worker) of \(manifest.name) \(ending); see \(environment.logFile(of: manifest.name))")
+        state.withLock { state in
+            guard let process = state.processes.removeValue(forKey: worker) else { return }
+            unlink(process.socket)
+            environment.closeConnections(process.socket)
+            if process.task.isCancelled, !process.isBroken {
+                logger.debug("stopped worker \(worker) of \(manifest.name)")
+            } else {
+                state.lastFailure = "a worker \(ending)"
+                logger.warning("worker \(worker) of \(manifest.name) \(ending); see \(environment.logFile(of: manifest.name))")
+            }
+            perform(state.pool.exited(worker, at: .now), &state)
         }
-        perform(pool.exited(worker, at: .now))
     }
 
     private func error(for refusal: FunctionPool.Refusal) -> APIError {
