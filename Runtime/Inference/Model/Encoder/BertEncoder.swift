@@ -1,7 +1,7 @@
 import Kernels
 
-/// Embeds texts with an encoder. Of several texts each thread takes some for itself, so that none waits for another; a text by
-/// itself, or one that is longer than all others together, is shared by all threads. A text's vector is the same bits either way.
+/// Embeds texts with an encoder. Of several texts each thread takes some for itself, so that none waits for another; where one is
+/// too long for its share, and a text by itself, all threads work on all of it. A text's vector is the same bits either way.
 final class BertEncoder: TextEncoder {
     let batchLimit: Int
     private let team: ThreadTeam
@@ -24,7 +24,9 @@ final class BertEncoder: TextEncoder {
         let total = texts.reduce(0) { $0 + $1.count }
         // Several groups for each thread, so that one which was delayed does less; the longest first.
         let groups = groups(texts, tokens: total / (team.threads * 2)).sorted { ($1.tokens, $0.texts.lowerBound) < ($0.tokens, $1.texts.lowerBound) }
-        guard !apart.isEmpty, groups.count > 1, groups[0].tokens <= total / team.threads else { return together.embed(texts[...]) }
+        guard !apart.isEmpty, groups.count > 1, groups[0].tokens * team.threads <= total + total / 4 else {
+            return together.embed(texts[...])
+        }
         var vectors = [[Float]](repeating: [], count: texts.count)
         vectors.withUnsafeMutableBufferPointer { vectors in
             let vectors = vectors
