@@ -7,16 +7,19 @@ import Wire
 
 extension FastCGIRequest {
     /// The CGI parameters that tell a worker of one request, and what Swiftlet adds to them.
-    init(_ request: Request, parameters: Parameters, function: FunctionRunner, route: Route, invocation: Invocation) {
+    init(_ request: Request, path: Parameters, function: FunctionRunner, route: Route, invocation: Invocation) {
         self.init(request.head, function: function)
-        set("SWIFTLET_INVOCATION_ID", "\(invocation.id)")
-        set(Self.tokenName, invocation.token)
-        set("SWIFTLET_DEADLINE", "\(Int64(invocation.deadlineTime.timeIntervalSince1970 * 1000))")
-        set("SWIFTLET_TENANT", invocation.caller.tenant)
-        set("SWIFTLET_ROUTE", route.description)
+        // No header's name begins like this.
+        parameters += [
+            ("SWIFTLET_INVOCATION_ID", "\(invocation.id)"),
+            (Self.tokenName, invocation.token),
+            ("SWIFTLET_DEADLINE", "\(Int64(invocation.deadlineTime.timeIntervalSince1970 * 1000))"),
+            ("SWIFTLET_TENANT", invocation.caller.tenant),
+            ("SWIFTLET_ROUTE", route.description),
+        ]
         // Segments of the decoded path would shift if one held an encoded slash, so each is decoded by itself.
         for name in route.parameterNames {
-            set("SWIFTLET_PATH_\(name.uppercased())", Self.percentDecoded(parameters.get(name) ?? ""))
+            parameters.append(("SWIFTLET_PATH_\(name.uppercased())", Self.percentDecoded(path.get(name) ?? "")))
         }
     }
 
@@ -24,12 +27,12 @@ extension FastCGIRequest {
     init(_ head: HTTPRequest, function: FunctionRunner) {
         self.init(head)
         // A function is mounted at the root: what WSGI, PHP and others route by is the whole path.
-        set("PATH_INFO", value(of: "DOCUMENT_URI"))
+        parameters.append(("PATH_INFO", value(of: "DOCUMENT_URI")))
         set("SCRIPT_NAME", "")
         if let script = function.manifest.script {
-            set("SCRIPT_FILENAME", "\(function.folder)/\(script)")
+            parameters.append(("SCRIPT_FILENAME", "\(function.folder)/\(script)"))
             // php-cgi built with force-redirect serves nothing without it.
-            set("REDIRECT_STATUS", "200")
+            parameters.append(("REDIRECT_STATUS", "200"))
         }
     }
 
@@ -44,8 +47,8 @@ extension FastCGIRequest {
 
     private func value(of name: String) -> String { parameters.first { $0.name == name }?.value ?? "" }
 
+    /// In the place of one that is there.
     private mutating func set(_ name: String, _ value: String) {
-        parameters.removeAll { $0.name == name }
-        parameters.append((name, value))
+        if let index = parameters.firstIndex(where: { $0.name == name }) { parameters[index].value = value }
     }
 }

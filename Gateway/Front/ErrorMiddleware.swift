@@ -58,7 +58,7 @@ struct ErrorMiddleware: RouterMiddleware {
         case let error as LedgerError where error.code == .insufficientQuota:
             return .insufficientQuota(error.message)
         case let error as LedgerError:
-            context.logger.error("\(error)")
+            context.logger.error("invocation \(context.invocationID): \(error)")
             return .overloaded("The ledger cannot be written at the moment, so nothing is served that could not be billed.")
         case let error as HTTPError where error.status == .notFound:
             return .notFound("Unknown request URL: \(request.method.rawValue) \(request.uri.path).", code: "unknown_url")
@@ -68,7 +68,7 @@ struct ErrorMiddleware: RouterMiddleware {
         case is CancellationError:
             return APIError(status: 499, message: "The client closed the request.", type: "server_error", code: "client_closed")
         default:
-            context.logger.error("failed: \(error)")
+            context.logger.error("invocation \(context.invocationID) failed: \(error)")
             return .internalError
         }
     }

@@ -22,6 +22,9 @@ struct FunctionCall: Sendable {
     let eventLoop: any EventLoop
     let logger: Logger
 
+    /// What its lines in the log are found by.
+    private var marks: Logger.Metadata { ["invocation": "\(invocation.id)"] }
+
     /// What became of a call.
     struct Outcome: Sendable {
         var status: InvocationStatus = .succeeded
@@ -59,7 +62,7 @@ struct FunctionCall: Sendable {
         } catch where Task.isCancelled && progress.value.isDone {
         } catch {
             // A client that leaves is no fault; its REPORT line says so.
-            if !Task.isCancelled { logger.warning("\(function.manifest.name) failed: \(error)") }
+            if !Task.isCancelled { logger.warning("\(function.manifest.name) failed: \(error)", metadata: marks) }
             let clientError = Self.clientError(error, function: function.manifest)
             progress.update { outcome in
                 outcome.error = clientError
@@ -125,7 +128,7 @@ struct FunctionCall: Sendable {
                 request = request.with(token: try await tryAgain())
             default: throw failure
             }
-            logger.notice("\(function.manifest.name) gets a request again: \(failure)")
+            logger.notice("\(function.manifest.name) gets a request again: \(failure)", metadata: marks)
         }
     }
 
@@ -159,8 +162,7 @@ struct FunctionCall: Sendable {
     private func exchange(
         _ request: FastCGIRequest, _ body: CallBody, over connection: FastCGIConnection, into sink: ResponseSink, _ progress: Progress, _ limit: TimeLimit
     ) async throws {
-        let logger = logger
-        let log = { @Sendable (text: ByteBuffer) in logger.warning("\(String(buffer: text))") }
+        let log = { @Sendable (text: ByteBuffer) in logger.warning("\(String(buffer: text))", metadata: marks) }
         let consume = { (response: FastCGIResponse) in try await pass(response, into: sink, progress, limit) }
         limit.beginWait()
         defer { limit.endWait() }

@@ -52,13 +52,13 @@ struct FunctionInvoker: Sendable {
         let call = FunctionCall(
             invocation: invocation, function: function, route: route, original: request,
             request: FastCGIRequest(
-                request, parameters: context.parameters, function: function, route: route, invocation: invocation),
+                request, path: context.parameters, function: function, route: route, invocation: invocation),
             tryAgain: { [ledger, tokens, unreserved] in
                 try await unreserved.reserve(invocation.id)
                 try await ledger.giveUp(invocation.attempt, of: invocation.id)
                 return try invocation.triedAgain(tokens).token
             },
-            eventLoop: context.channel.eventLoop, logger: context.logger)
+            eventLoop: context.channel.eventLoop, logger: logger)
         let (admitted, asked) = (idempotent, inquiry)
         let relay = Relay(on: EventLoopExecutor.of(context.channel.eventLoop)) { parts in
             await run(call, for: caller, idempotent: admitted, inquiry: asked, into: parts)

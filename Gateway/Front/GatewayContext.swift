@@ -16,7 +16,6 @@ struct GatewayContext: RequestContext {
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         channel = source.channel
-        logger[metadataKey: "invocation"] = "\(invocationID)"
     }
 }
 

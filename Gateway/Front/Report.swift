@@ -8,8 +8,14 @@ struct Report {
     var line: String {
         let usage = record.usage
         var line = "REPORT"
-        func add(_ name: StaticString, _ value: String) { line += " \(name)=\(value)" }
-        func add(_ name: StaticString, _ value: Int64?) { add(name, value.map(String.init) ?? "-") }
+        line.reserveCapacity(400)
+        func add(_ name: String, _ value: String) {
+            line += " "
+            line += name
+            line += "="
+            line += value
+        }
+        func add(_ name: String, _ value: Int64?) { add(name, value.map(String.init) ?? "-") }
         add("invocation", record.id.description)
         add("function", record.function)
         add("key", record.key)

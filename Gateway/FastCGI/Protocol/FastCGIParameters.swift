@@ -25,6 +25,7 @@ package enum FastCGIParameters {
     package static func encode(_ pairs: [Pair]) -> [ByteBuffer] {
         var contents: [ByteBuffer] = []
         var content = ByteBuffer()
+        content.reserveCapacity(1024)
         for pair in pairs {
             let length = 8 + pair.name.utf8.count + pair.value.utf8.count
             if content.readableBytes > 0, content.readableBytes + length > FastCGIRecordEncoder.longestContent {

@@ -47,7 +47,7 @@ package struct InvocationToken: Hashable, Sendable {
     }
 
     package func signed(with key: TokenKey) throws -> String {
-        let claims = try Array(json.utf8).base64URL
+        let claims = try json.base64URL
         return "\(claims).\(Array(key.signature(of: claims)).base64URL)"
     }
 
@@ -89,22 +89,50 @@ extension InvocationToken: Decodable {
             attempt: Attempt(path: try container.decodeIfPresent(String.self, forKey: .attempt) ?? ""))
     }
 
-    /// The claims. Put together by hand, because every request has a token: an encoder takes four times as long.
-    private var json: String {
+    /// The claims. Put together by hand, because every request has a token: an encoder takes ten times as long.
+    private var json: [UInt8] {
         get throws {
-            var text = #"{"inv":"\#(invocation)","exp":\#(expires.milliseconds),"ten":\#(try Self.quoted(tenant)),"key":\#(try Self.quoted(key))"#
-            text += #","fn":\#(try Self.quoted(function)),"models":\#(try Self.list(models))"#
-            if let keyModels { text += #","key_models":\#(try Self.list(keyModels))"# }
-            if attempt != .whole { text += #","try":\#(try Self.quoted(attempt.path))"# }
-            return text + "}"
+            var text: [UInt8] = []
+            text.reserveCapacity(512)
+            text += #"{"inv":"\#(invocation)","exp":\#(expires.milliseconds)"#.utf8
+            for (name, value) in [(#","ten":"#, tenant), (#","key":"#, key), (#","fn":"#, function)] {
+                text += name.utf8
+                try text.append(quoted: value)
+            }
+            text += #","models":"#.utf8
+            try text.append(list: models)
+            if let keyModels {
+                text += #","key_models":"#.utf8
+                try text.append(list: keyModels)
+            }
+            if attempt != .whole {
+                text += #","try":"#.utf8
+                try text.append(quoted: attempt.path)
+            }
+            text += "}".utf8
+            return text
         }
     }
+}
 
-    private static func list(_ strings: [String]) throws -> String { "[\(try strings.map(quoted).joined(separator: ","))]" }
+extension [UInt8] {
+    fileprivate mutating func append(list strings: [String]) throws {
+        append(UInt8(ascii: "["))
+        for (index, string) in strings.enumerated() {
+            if index > 0 { append(UInt8(ascii: ",")) }
+            try append(quoted: string)
+        }
+        append(UInt8(ascii: "]"))
+    }
 
-    private static func quoted(_ text: String) throws -> String {
-        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
-        return isPlain ? "\"\(text)\"" : String(decoding: try JSONEncoder().encode(text), as: UTF8.self)
+    fileprivate mutating func append(quoted text: String) throws {
+        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
+            self += try JSONEncoder().encode(text)
+            return
+        }
+        append(UInt8(ascii: "\""))
+        self += text.utf8
+        append(UInt8(ascii: "\""))
     }
 }
 
