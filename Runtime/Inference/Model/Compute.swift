@@ -42,7 +42,7 @@ final class Compute {
     ) {
         var jobs: [Job] = []
         var isMade = false
-        for product in products {
+        for (index, product) in products.enumerated() {
             let (matrix, out) = (product.matrix, product.out)
             precondition(input.width == matrix.columns && out.width == matrix.rows && count <= input.capacity && count <= out.capacity)
             if matrix.packed != nil {
@@ -52,9 +52,11 @@ final class Compute {
                     tiles.fill(from: input, count: count, type: matrix.type, self) { if isFirst { making($0) } }
                     isMade = true
                 }
-                jobs.append(Job(product, tiles: tiles, step: step(matrix, count: count)))
+                let bounds = swl_tile_count(count) == 1
+                    ? longPieces(matrix, isLast: index == products.count - 1) : steps(matrix.panels, of: step(matrix, count: count))
+                jobs.append(Job(product, tiles: tiles, bounds: bounds))
             } else {
-                jobs.append(Job(product, tiles: nil, step: min(64, max(8, matrix.rows / (threads * 4) / 4 * 4))))
+                jobs.append(Job(product, tiles: nil, bounds: steps(matrix.rows, of: min(64, max(8, matrix.rows / (threads * 4) / 4 * 4)))))
             }
         }
         if !isMade { team.run(count) { token, _ in making(token) } }
@@ -71,16 +73,25 @@ final class Compute {
     /// Some tasks for each thread, so that a thread which was delayed does less, if they last: sharing one out takes a microsecond.
     private func step(_ matrix: Matrix, count: Int) -> Int {
         if threads == 1 { return matrix.panels }
-        // Reading a byte takes as long as eight multiplications.
-        let work = matrix.panels * matrix.columns * Int(SWL_PANEL) * max(8, count)
+        let work = matrix.panels * matrix.columns * Int(SWL_PANEL) * count
         let tasks = threads * min(8, max(1, work / (threads << 20)))
         // Pairs of panels are faster.
         return min(16, max(2, (matrix.panels + 2 * tasks - 1) / (2 * tasks) * 2))
     }
 
+    private func steps(_ length: Int, of step: Int) -> [Int] { Array(stride(from: 0, to: length, by: step)) + [length] }
+
+    /// For few tokens, where reading the weights is the work. Memory is fastest in long pieces: each thread gets one of every
+    /// matrix, and only the end of the last is divided further, so that none waits long for another.
+    private func longPieces(_ matrix: Matrix, isLast: Bool) -> [Int] {
+        let rest = isLast && threads > 1 ? matrix.panels / 5 : 0
+        let small = max(1, (192 << 10) / swl_packed_bytes(matrix.type, Int(SWL_PANEL), matrix.columns))
+        return (0..<threads).map { $0 * (matrix.panels - rest) / threads }
+            + stride(from: matrix.panels - rest, to: matrix.panels, by: small) + [matrix.panels]
+    }
+
     private func run(_ job: Job, _ task: Int, _ input: Activations, _ count: Int) {
-        let (matrix, out, first) = (job.matrix, job.out, task * job.step)
-        let end = min(first + job.step, job.length)
+        let (matrix, out, first, end) = (job.matrix, job.out, job.bounds[task], job.bounds[task + 1])
         if let packed = matrix.packed, let tiles = job.tiles {
             kernels.packed_matmul(matrix.type, packed, matrix.rows, matrix.columns, first, end, tiles.start, count, out.start, out.width)
         } else if !matrix.hasPlainProducts {
@@ -99,14 +110,13 @@ final class Compute {
         let matrix: Matrix
         let out: Activations
         let tiles: Tiles?
-        let length: Int
-        let step: Int
+        /// Where tasks begin, and where the last ends.
+        let bounds: [Int]
 
-        init(_ product: Product, tiles: Tiles?, step: Int) {
-            (matrix, out, self.tiles, self.step) = (product.matrix, product.out, tiles, step)
-            length = tiles == nil ? product.matrix.rows : product.matrix.panels
+        init(_ product: Product, tiles: Tiles?, bounds: [Int]) {
+            (matrix, out, self.tiles, self.bounds) = (product.matrix, product.out, tiles, bounds)
         }
 
-        var tasks: Int { (length + step - 1) / step }
+        var tasks: Int { bounds.count - 1 }
     }
 }
