@@ -72,7 +72,7 @@ room("Grammar", in: "Runtime", ["Wire"])
 room("HTTPClient", in: "Runtime", ["CCurl", "SwiftletSystem"], exclude: ["Shims"])
 room("Jinja", in: "Runtime")
 room("Inference", in: "Runtime", ["Grammar", "Jinja", "Wire", "Kernels", "SwiftletSystem", .product(name: "Crypto", package: "swift-crypto")], exclude: ["DemoModel"])
-room("Ledger", in: "Runtime", ["Wire", "SwiftletSystem", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
+room("Ledger", in: "Runtime", ["Wire", "SwiftletSystem", sqlite, .product(name: "GRDBSQLite", package: "GRDB.swift"), files, .product(name: "Crypto", package: "swift-crypto")])
 room("FunctionKit", in: "Runtime", ["Wire", "HTTPClient", "SwiftletSystem", "CFCGI", logging], exclude: ["FCGI"])
 room("Supervisor", in: "Runtime", [
     "HTTPClient", "SwiftletSystem", "Wire", yaml, mustache, logging, .product(name: "Crypto", package: "swift-crypto"),

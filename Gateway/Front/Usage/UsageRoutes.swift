@@ -22,7 +22,7 @@ struct UsageRoutes: Sendable {
                 let groups = try await ledger.usage(page.query(seenBy: caller))
                 return Response(
                     status: .ok, headers: [.contentType: "application/json"],
-                    body: .init(byteBuffer: ByteBuffer(bytes: try JSON.encode(page.json(groups)))))
+                    body: .init(byteBuffer: ByteBuffer(string: try page.json(groups))))
             }
         }
     }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import GRDBSQLite
 import Wire
 
 extension Ledger {
@@ -77,25 +78,30 @@ private struct UsageSummation {
             }
         }
         for span in (query.period ?? .month).spans(of: query.range) {
-            let rows = try Row.fetchCursor(
-                db, sql: """
-                    SELECT start, series, calls, prompt_tokens, cached_tokens, completion_tokens, cost
-                    FROM usage_sums WHERE period = ? AND start >= ? AND start < ? ORDER BY start
-                    """,
-                arguments: [span.period.rawValue, Int64(span.range.lowerBound.timeIntervalSince1970), Int64(span.range.upperBound.timeIntervalSince1970)])
-            while let row = try rows.next() {
-                let start: Int64 = row[0]
+            let statement = try db.cachedStatement(sql: """
+                SELECT start, series, calls, prompt_tokens, cached_tokens, completion_tokens, cost
+                FROM usage_sums WHERE period = ? AND start >= ? AND start < ? ORDER BY start
+                """)
+            try statement.setArguments([
+                span.period.rawValue, Int64(span.range.lowerBound.timeIntervalSince1970), Int64(span.range.upperBound.timeIntervalSince1970),
+            ])
+            // Straight from SQLite: over a million sums, GRDB's rows take three times as long.
+            let rows = statement.sqliteStatement
+            defer { sqlite3_reset(rows) }
+            while try Self.step(rows, db) {
+                let start = sqlite3_column_int64(rows, 0)
                 if period?.contains(start) != true {
                     finish()
                     period = query.period.map { $0.seconds(around: start) } ?? .min..<(.max)
                 }
-                let series: Int = row[1]
+                let series = Int(sqlite3_column_int64(rows, 1))
                 // Nothing is relied on in a file that may be damaged.
                 guard isFee.indices.contains(series) else { continue }
                 let place = offsets[series]..<offsets[series + 1]
                 if place.isEmpty { continue }
-                let (prompt, cached, completion, cost) = (row[3], row[4], row[5], row[6]) as (Int64, Int64, Int64, Int64)
-                let calls: Int64 = isFee[series] ? 0 : row[2]
+                let calls = isFee[series] ? 0 : sqlite3_column_int64(rows, 2)
+                let (prompt, cached) = (sqlite3_column_int64(rows, 3), sqlite3_column_int64(rows, 4))
+                let (completion, cost) = (sqlite3_column_int64(rows, 5), sqlite3_column_int64(rows, 6))
                 for group in members[place] {
                     sums[group].rows += 1
                     sums[group].calls += calls
@@ -108,6 +114,15 @@ private struct UsageSummation {
         }
         finish()
         return found
+    }
+
+    /// - Returns: whether there is another row.
+    private static func step(_ rows: SQLiteStatement, _ db: Database) throws -> Bool {
+        switch sqlite3_step(rows) {
+        case SQLITE_ROW: return true
+        case SQLITE_DONE: return false
+        case let code: throw DatabaseError(resultCode: ResultCode(rawValue: code), message: db.lastErrorMessage)
+        }
     }
 }
 
