@@ -98,6 +98,10 @@ static void store_key(swl_type type, const float *key, size_t dimension, size_t 
     for (size_t i = 0; i < dimension; i++) store(type, key + i, 1, block + (i * SWL_BLOCK + lane) * row_bytes(type, 1));
 }
 
+static void store_keys(const float *from, size_t stride, size_t dimension, size_t count, float *keys) {
+    for (size_t position = 0; position < count; position++) store_key(SWL_F32, from + position * stride, dimension, position, keys);
+}
+
 /// Element i of the key in a lane of a block.
 static float key_element(swl_type type, const uint8_t *block, size_t i, size_t lane) {
     if (type != SWL_Q8_0) return element(type, block, i * SWL_BLOCK + lane);
@@ -181,6 +185,7 @@ const swl_kernels swl_portable_kernels = {
     .quantize = swl_portable_quantize,
     .packed_matmul = swl_portable_packed_matmul,
     .store_key = store_key,
+    .store_keys = store_keys,
     .attention = attention,
     .add = add,
     .rms_norm = rms_norm,

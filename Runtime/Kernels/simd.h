@@ -29,6 +29,7 @@ const swl_kernels SWL_KERNELS = {
     .quantize = quantize,
     .packed_matmul = packed_matmul,
     .store_key = store_key,
+    .store_keys = store_keys,
     .attention = attention,
     .add = add,
     .rms_norm = rms_norm,

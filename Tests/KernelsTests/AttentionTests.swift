@@ -51,6 +51,19 @@ import Testing
         }
     }
 
+    @Test(arguments: KernelTests.fast + ["portable"], [(16, 16), (32, 37), (64, 15), (24, 33)])
+    func keysOfManyPositionsAtOnce(build: String, shape: (dimension: Int, count: Int)) throws {
+        let kernels = try #require(swl_kernels_named(build)).pointee
+        var random = Numbers()
+        let (dimension, count, stride) = (shape.dimension, shape.count, shape.dimension + 7)
+        let rows = random.floats(count * stride)
+        let empty = [Float](repeating: 7, count: (count + 15) / 16 * 16 * dimension)
+        var (ours, expected) = (empty, empty)
+        kernels.store_keys(rows, stride, dimension, count, &ours)
+        for position in 0..<count { kernels.store_key(SWL_F32, Array(rows[(position * stride)...]), dimension, position, &expected) }
+        #expect(ours == expected)
+    }
+
     /// Keys and values of bytes against the same ones as floats, from whose largest of 32 they are off by 1/254 at the most.
     @Test(arguments: KernelTests.fast + ["portable"])
     func bytesAreNearFloats(build: String) throws {

@@ -59,7 +59,7 @@ extension Engine {
 
         package init(
             threads: Int = ProcessInfo.processInfo.activeProcessorCount, maximumSequences: Int = 16, tokensPerStep: Int = 64,
-            embeddingTokensPerStep: Int = 256, contextLength: Int? = nil, kernels: String? = nil,
+            embeddingTokensPerStep: Int = 512, contextLength: Int? = nil, kernels: String? = nil,
             cacheType: CacheType = .f16, cacheBytes: Int? = nil, packing: Packing = .file, draftMaximum: Int = 15, adapters: [String: String] = [:]
         ) {
             (self.threads, self.maximumSequences, self.tokensPerStep) = (threads, maximumSequences, tokensPerStep)

@@ -10,14 +10,14 @@ extension Engine {
     ) throws -> Parts {
         let file = opened.file
         // Everything is checked before a pack is made of it.
-        let unpacked = try Transformer(architecture, file, pack: nil)
+        let unpacked = try Transformer(architecture, file)
         let shape = try unpacked.cacheShape(configuration.cacheType)
         let own = configuration.contextLength(of: unpacked.contextLength)
         if let pooling = unpacked.pooling {
             let batchLimit = max(1, configuration.embeddingTokensPerStep)
             let cache = try KeyValueCache(shape, blockCount: DecoderEmbedder.blockCount(batchLimit: batchLimit, contextLength: own))
             let pack = try WeightPack(opened, configuration.packing, team: team)
-            let model = try Transformer(architecture, file, pack: pack, contextLength: own)
+            let model = unpacked.packed(in: pack)
             let thread = try EngineThread {
                 let decoder = TransformerDecoder(
                     model, Compute(team: team, kernels: kernels), cache: cache, contextLength: own, batchLimit: batchLimit, outputLimit: 0)
@@ -32,7 +32,7 @@ extension Engine {
         let contextLength = min(own, limits.blocks * limits.blockLength)
         let cache = try KeyValueCache(shape, blockCount: limits.blocks)
         let pack = try WeightPack(opened, configuration.packing, team: team)
-        let model = try Transformer(architecture, file, pack: pack, contextLength: contextLength)
+        let model = unpacked.packed(in: pack)
         // With experts, each further token has weights of its own to be read.
         let lookup = PromptLookup(most: configuration.draftMaximum, leastChance: model.hasExperts ? 0.6 : 0.1)
         let thread = try EngineThread { [path = file.path] in
@@ -53,12 +53,14 @@ extension Engine {
         _ gauge: LoadGauge
     ) throws -> Parts {
         let file = opened.file
-        let contextLength = configuration.contextLength(of: try Bert(architecture, file, pack: nil).contextLength)
+        let unpacked = try Bert(architecture, file)
+        let contextLength = configuration.contextLength(of: unpacked.contextLength)
         let pack = try WeightPack(opened, configuration.packing, team: team)
-        let model = try Bert(architecture, file, pack: pack)
+        let model = unpacked.packed(in: pack)
         let tokensPerStep = max(1, configuration.embeddingTokensPerStep)
+        let alone = try ThreadTeam(threads: 1)
         let thread = try EngineThread {
-            let encoder = BertEncoder(model, Compute(team: team, kernels: kernels), batchLimit: max(tokensPerStep, contextLength))
+            let encoder = BertEncoder(model, team: team, alone: alone, kernels, batchLimit: tokensPerStep)
             return EmbeddingRunner(encoder, tokensPerStep: tokensPerStep, load: gauge)
         }
         let description = ModelDescription(

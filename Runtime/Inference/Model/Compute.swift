@@ -52,8 +52,7 @@ final class Compute {
                     tiles.fill(from: input, count: count, type: matrix.type, self) { if isFirst { making($0) } }
                     isMade = true
                 }
-                // Some tasks for each thread, so that a thread which was delayed does less; pairs of panels are faster.
-                jobs.append(Job(product, tiles: tiles, step: min(16, max(2, matrix.panels / (threads * 8) / 2 * 2))))
+                jobs.append(Job(product, tiles: tiles, step: step(matrix, count: count)))
             } else {
                 jobs.append(Job(product, tiles: nil, step: min(64, max(8, matrix.rows / (threads * 4) / 4 * 4))))
             }
@@ -67,6 +66,16 @@ final class Compute {
             }
         }
         if !adapted.isEmpty { lowRankProducts.add(adapted, input, to: products, team, kernels) }
+    }
+
+    /// Some tasks for each thread, so that a thread which was delayed does less, if they last: sharing one out takes a microsecond.
+    private func step(_ matrix: Matrix, count: Int) -> Int {
+        if threads == 1 { return matrix.panels }
+        // Reading a byte takes as long as eight multiplications.
+        let work = matrix.panels * matrix.columns * Int(SWL_PANEL) * max(8, count)
+        let tasks = threads * min(8, max(1, work / (threads << 20)))
+        // Pairs of panels are faster.
+        return min(16, max(2, (matrix.panels + 2 * tasks - 1) / (2 * tasks) * 2))
     }
 
     private func run(_ job: Job, _ task: Int, _ input: Activations, _ count: Int) {

@@ -1,3 +1,5 @@
+import Kernels
+
 /// How the vectors of a text's tokens become one.
 enum Pooling: Int, Sendable {
     case mean = 1
@@ -17,7 +19,7 @@ enum Pooling: Int, Sendable {
 
     /// - Parameter row: a token's vector, of `width` elements.
     /// - Returns: a vector of length 1, unless an element is not a number.
-    func vector(of tokens: Range<Int>, width: Int, row: (Int) -> UnsafeMutablePointer<Float>) -> [Float] {
+    func vector(of tokens: Range<Int>, width: Int, _ kernels: swl_kernels, row: (Int) -> UnsafeMutablePointer<Float>) -> [Float] {
         var vector: [Float]
         switch self {
         case .first: vector = Array(UnsafeBufferPointer(start: row(tokens.lowerBound), count: width))
@@ -25,7 +27,7 @@ enum Pooling: Int, Sendable {
         case .mean:
             // The mean's divisor is left out: it cancels when the length is made 1.
             vector = [Float](repeating: 0, count: width)
-            for token in tokens { for index in 0..<width { vector[index] += row(token)[index] } }
+            for token in tokens { kernels.add(&vector, row(token), width) }
         }
         let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
         return length > 0 ? vector.map { $0 / length } : vector

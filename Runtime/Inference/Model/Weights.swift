@@ -8,6 +8,8 @@ struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory 
     /// What the file stores, where that is something else.
     let foreignType: swl_foreign_type?
     private(set) var rows: Int
+    /// Its place among the tensor's rows.
+    private var firstRow = 0
     let columns: Int
     private(set) var start: UnsafeRawPointer
     let rowBytes: Int
@@ -34,21 +36,22 @@ struct Matrix: @unchecked Sendable {  // the pointers are into read-only memory 
     /// The bytes of a row in ``type``.
     var nativeRowBytes: Int { GGUFType(rawValue: type.rawValue)?.rowBytes(columns) ?? rowBytes }
 
+    /// With its panels, where the pack has it. Some rows of a tensor are packed only if they begin with a panel.
     func packed(in pack: WeightPack?) -> Matrix {
+        guard let pack, let panels = pack.panels(of: name), firstRow.isMultiple(of: Int(SWL_PANEL)) else { return self }
         var matrix = self
         matrix.pack = pack
-        matrix.packed = pack?.panels(of: name)
+        matrix.packed = panels + swl_packed_bytes(type, firstRow, columns)
         return matrix
     }
 
-    /// Some of the rows. They are packed only where they begin with a panel.
+    /// Some of the rows.
     func slice(_ range: Range<Int>) -> Matrix {
-        precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+        precondition(range.lowerBound >= 0 && range.upperBound <= rows && packed == nil)
         var matrix = self
+        matrix.firstRow += range.lowerBound
         matrix.rows = range.count
         matrix.start = start + range.lowerBound * rowBytes
-        let isPanel = range.lowerBound.isMultiple(of: Int(SWL_PANEL))
-        matrix.packed = isPanel ? packed.map { $0 + swl_packed_bytes(type, range.lowerBound, columns) } : nil
         return matrix
     }
 
@@ -128,26 +131,18 @@ extension GGUFTensor {
 /// such as a bias, would make its answers wrong without a word.
 struct WeightReader {
     let file: GGUFFile
-    private let pack: WeightPack?
     private var used: Set<String> = []
 
-    /// - Parameter pack: the file's, for matrices that are multiplied.
-    init(_ file: GGUFFile, pack: WeightPack?) { (self.file, self.pack) = (file, pack) }
+    init(_ file: GGUFFile) { self.file = file }
 
-    /// A matrix to multiply by.
     mutating func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
-        try table(name, rows: rows, columns: columns).packed(in: pack)
-    }
-
-    /// A matrix to look up rows in.
-    mutating func table(_ name: String, rows: Int, columns: Int) throws -> Matrix {
         let tensor = try file.tensor(name)
         return try matrix(tensor, shape: rows == 1 && tensor.shape.count == 1 ? [columns] : [columns, rows])
     }
 
     /// Matrices of one shape that are one tensor.
     mutating func matrices(_ name: String, count: Int, rows: Int, columns: Int) throws -> [Matrix] {
-        let all = try matrix(try file.tensor(name), shape: [columns, rows, count]).packed(in: pack)
+        let all = try matrix(try file.tensor(name), shape: [columns, rows, count])
         return (0..<count).map { all.slice($0 * rows..<($0 + 1) * rows) }
     }
 

@@ -91,6 +91,9 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
     /// follow one another: see swl_attention.
     void (*store_key)(swl_type type, const float *key, size_t dimension, size_t position, void *keys);
 
+    /// store_key for SWL_F32 and the positions 0 ..< count, whose keys are `stride` floats apart.
+    void (*store_keys)(const float *from, size_t stride, size_t dimension, size_t count, float *keys);
+
     /// softmax(query · keysᵀ · scale) · values for each query, scores capped and positions left out as the arguments say. The same bits for a query whatever others there are.
     void (*attention)(const swl_attention *attention);
 

@@ -1,31 +1,43 @@
 // Norms and activation functions.
 
-/// Σ (x - mean)²
-INLINE float square_sum(const float *x, size_t count, float mean) {
-    floats sums = 0;
+/// Σ x and Σ (x - mean)², each in four sums, so that none waits for the one before.
+INLINE float sum_of(const float *x, size_t count) {
+    floats sums[4] = {0, 0, 0, 0};
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        floats difference = load(x + i) - mean;
-        sums = fma16(difference, difference, sums);
-    }
-    float sum = sum16(sums);
+    for (; i + 4 * LANES <= count; i += 4 * LANES) UNROLL for (size_t j = 0; j < 4; j++) sums[j] += load(x + i + j * LANES);
+    for (; i + LANES <= count; i += LANES) sums[0] += load(x + i);
+    float sum = sum16((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    for (; i < count; i++) sum += x[i];
+    return sum;
+}
+
+INLINE floats square_added(floats sum, const float *x, float mean) {
+    floats difference = load(x) - mean;
+    return fma16(difference, difference, sum);
+}
+
+INLINE float square_sum(const float *x, size_t count, float mean) {
+    floats sums[4] = {0, 0, 0, 0};
+    size_t i = 0;
+    for (; i + 4 * LANES <= count; i += 4 * LANES) UNROLL for (size_t j = 0; j < 4; j++) sums[j] = square_added(sums[j], x + i + j * LANES, mean);
+    for (; i + LANES <= count; i += LANES) sums[0] = square_added(sums[0], x + i, mean);
+    float sum = sum16((sums[0] + sums[1]) + (sums[2] + sums[3]));
     for (; i < count; i++) sum += (x[i] - mean) * (x[i] - mean);
     return sum;
 }
 
 static void rms_norm(const float *x, const float *weight, size_t width, float epsilon, float *out) {
     float scale = 1 / sqrtf(square_sum(x, width, 0) / (float)width + epsilon);
-    for (size_t i = 0; i < width; i++) out[i] = x[i] * scale * weight[i];
+    size_t i = 0;
+    for (; i + LANES <= width; i += LANES) put(out + i, load(x + i) * scale * load(weight + i));
+    for (; i < width; i++) out[i] = x[i] * scale * weight[i];
 }
 
 static void layer_norm(const float *x, const float *weight, const float *bias, size_t width, float epsilon, float *out) {
-    floats sums = 0;
+    float mean = sum_of(x, width) / (float)width, scale = 1 / sqrtf(square_sum(x, width, mean) / (float)width + epsilon);
     size_t i = 0;
-    for (; i + LANES <= width; i += LANES) sums += load(x + i);
-    float sum = sum16(sums);
-    for (; i < width; i++) sum += x[i];
-    float mean = sum / (float)width, scale = 1 / sqrtf(square_sum(x, width, mean) / (float)width + epsilon);
-    for (i = 0; i < width; i++) out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+    for (; i + LANES <= width; i += LANES) put(out + i, fma16((load(x + i) - mean) * scale, load(weight + i), load(bias + i)));
+    for (; i < width; i++) out[i] = fmaf((x[i] - mean) * scale, weight[i], bias[i]);
 }
 
 INLINE floats silu16(floats x) { return x / (1.0f + exp16(-x)); }

@@ -47,7 +47,7 @@ INLINE floats small_scales(swl_type type, const uint8_t *from) {
 enum { AHEAD = 8192 };
 
 /// What of the first cache the weights of a chunk may take.
-enum { CHUNK_BYTES = 24 << 10 };
+enum { CHUNK_BYTES = 32 << 10 };
 
 /// Asks memory for step `step` of `steps` of the unit that lies AHEAD of this one: its share of the lines. For one panel,
 /// which passes by once.
@@ -65,6 +65,7 @@ typedef struct {
 
 INLINE share share_of(swl_type type, ptrdiff_t distance, size_t tile, size_t tiles) {
     const size_t lines = (unit_bytes(type) + GROUP - 1) / GROUP;
+    if (tile >= tiles) return (share){0, 0, 0};
     return (share){distance, lines * tile / tiles, lines * (tile + 1) / tiles};
 }
 
@@ -201,6 +202,8 @@ INLINE void packed_products(swl_type type, const uint8_t *weights, size_t rows, 
                             const uint8_t *tiles, size_t count, float *out, size_t out_stride) {
     const size_t chunk = CHUNK_BYTES / 4 / unit_bytes(type);
     size_t units = columns / unit_columns(type), tile_count = swl_tile_count(count), stride = panel_bytes(type, columns);
+    // Those that take two panels: the last may be of another width.
+    size_t wide_tiles = tile_count - (tile_count > 0 && swl_tile_at(count, tile_count - 1).width != 6);
     for (size_t panel = first_panel, step; panel < end_panel; panel += step) {
         size_t left = end_panel - panel;
         step = tile_count == 1 || left < 2 ? 1 : left < 4 ? 2 : 4;
@@ -213,7 +216,7 @@ INLINE void packed_products(swl_type type, const uint8_t *weights, size_t rows, 
                 for (size_t p = panel, wide; p < panel + step; p += wide) {
                     wide = step > 1 && tile.width == 6 ? 2 : 1;
                     panels_times_tile(type, wide, weights + p * stride, columns, first, end, x, tile,
-                                      share_of(type, next, i, tile_count), rows - p * PANEL, out + tile.first * out_stride + p * PANEL, out_stride);
+                                      share_of(type, next, i, wide_tiles), rows - p * PANEL, out + tile.first * out_stride + p * PANEL, out_stride);
                 }
             }
         }

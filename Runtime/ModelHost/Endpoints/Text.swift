@@ -127,7 +127,7 @@ extension Host {
                 invocation: request.invocation, call: request.call, model: request.model, kind: request.kind,
                 promptTokens: outcome.promptTokens, cachedTokens: outcome.cachedTokens, completionTokens: outcome.completionTokens,
                 finishReason: outcome.finishReason.name, started: request.started,
-                firstToken: outcome.timeToFirstToken, load: load)
+                firstToken: outcome.timeToFirstToken, load: load, attempt: request.attempt)
         }
     }
 }

@@ -69,8 +69,7 @@ package struct ModelCatalog: Sendable {
                 entry.keepWarm = time
             }
             entry.memory = try model.size("memory", upTo: 1 << 50)
-            entry.stallTimeout = try model.duration("stall_timeout") ?? entry.stallTimeout
-            guard entry.stallTimeout > .zero else { throw model.failure("stall_timeout", "must be more than 0s") }
+            entry.stallTimeout = try model.positiveDuration("stall_timeout") ?? entry.stallTimeout
             entry.hostOptions = try ModelCatalog.hostOptions(model)
             for key in ModelCatalog.settings { entry.settings[key] = try model.text(key) }
             if let adapters = try model.mapping("adapters") {

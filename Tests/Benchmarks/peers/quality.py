@@ -18,7 +18,7 @@ def report(folder: Path, threads: int) -> None:
     print("| --- | --- | --- | --- | --- |")
     for quantization in ("q8_0", "q4_k_m", "q5_k_m"):
         path = models.llama(folder, quantization)
-        scores = {kind: [] for kind in ("swiftlet", "exact", "repacked", "plain", "single")}
+        scores = {kind: [] for kind in ("swiftlet", "exact", "repacked", "plain", "separate", "single")}
         for sequence in range(SEQUENCES):
             tokens = ",".join(str(((i + sequence * TOKENS) * 7919) % 60000 + 10) for i in range(TOKENS))
             print(f"scoring {quantization}: {sequence + 1} of {SEQUENCES}", file=sys.stderr, flush=True)
@@ -27,7 +27,8 @@ def report(folder: Path, threads: int) -> None:
                     sys.executable, HERE / "with_llama_cpp.py", "score", path, threads, tokens, kind)
         for title, one, other in (
             ("Swiftlet and llama.cpp plain", "swiftlet", "plain"), ("Swiftlet and llama.cpp repacked", "swiftlet", "repacked"),
-            ("llama.cpp repacked and plain", "repacked", "plain"), ("llama.cpp in one batch and token by token", "repacked", "single"),
+            ("llama.cpp repacked and plain", "repacked", "plain"), ("llama.cpp with and without flash attention", "repacked", "separate"),
+            ("llama.cpp in one batch and token by token", "repacked", "single"),
             ("Swiftlet and 32-bit floats", "swiftlet", "exact"), ("llama.cpp plain and 32-bit floats", "plain", "exact"),
             ("llama.cpp repacked and 32-bit floats", "repacked", "exact"),
         ):

@@ -2,8 +2,9 @@
 
     with_llama_cpp.py speed MODEL THREADS PART...       parts: start, memory, prefill, decode1, decode8
     with_llama_cpp.py score MODEL THREADS TOKENS PATH   log probabilities of the tokens (numbers with commas between them);
-                                                        path: repacked, plain (weights as the file has them) or single
-                                                        (repacked, one token at a time)
+                                                        path: repacked, plain (weights as the file has them), separate
+                                                        (repacked, without flash attention) or single (repacked, one
+                                                        token at a time)
 """
 
 import json
@@ -17,7 +18,7 @@ from start import private_megabytes
 
 
 class Model:
-    def __init__(self, path: str, threads: int, repack: bool = True, batch: int = 512):
+    def __init__(self, path: str, threads: int, repack: bool = True, batch: int = 512, flash: bool = True):
         llama.llama_log_set(_silence, None)
         llama.llama_backend_init()
         parameters = llama.llama_model_default_params()
@@ -29,6 +30,8 @@ class Model:
         context.n_ctx, context.n_batch, context.n_ubatch, context.n_seq_max = 8 * 1024, batch, batch, 8
         context.n_threads = context.n_threads_batch = threads
         context.kv_unified = True
+        if not flash:
+            context.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self.context = llama.llama_init_from_model(self.model, context)
         self.memory = llama.llama_get_memory(self.context)
         self.vocabulary = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(self.model))
@@ -97,7 +100,7 @@ def speed(path: str, threads: int, parts: list[str]) -> dict:
 
 
 def score(path: str, threads: int, tokens: list[int], kind: str) -> list[float]:
-    model = Model(path, threads, repack=kind != "plain")
+    model = Model(path, threads, repack=kind != "plain", flash=kind != "separate")
     count = len(tokens)
     if kind == "single":
         rows = []

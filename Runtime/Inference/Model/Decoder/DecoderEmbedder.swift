@@ -47,7 +47,7 @@ final class DecoderEmbedder: TextEncoder {
             }
         }
         evaluate()
-        return spans.map { pooling.vector(of: $0, width: width, row: vectors.row) }
+        return spans.map { pooling.vector(of: $0, width: width, decoder.kernels, row: vectors.row) }
     }
 
     /// How many of a text's tokens pooling looks at, and which.

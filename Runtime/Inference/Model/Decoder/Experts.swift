@@ -21,8 +21,8 @@ struct ExpertCount {
 
 /// A layer's feed-forward that is many, of which each token asks the few that a router scores highest for it.
 struct Experts: Sendable {
-    let router: Matrix
-    let gate, up, down: [Matrix]
+    private(set) var router: Matrix
+    private(set) var gate, up, down: [Matrix]
     let used: Int
 
     init(_ count: ExpertCount, layer: Int, width: Int, _ weights: inout WeightReader) throws {
@@ -32,6 +32,15 @@ struct Experts: Sendable {
         gate = try weights.matrices("\(at)ffn_gate_exps.weight", count: count.all, rows: count.width, columns: width)
         up = try weights.matrices("\(at)ffn_up_exps.weight", count: count.all, rows: count.width, columns: width)
         down = try weights.matrices("\(at)ffn_down_exps.weight", count: count.all, rows: width, columns: count.width)
+    }
+
+    func packed(in pack: WeightPack?) -> Experts {
+        var experts = self
+        experts.router = router.packed(in: pack)
+        (experts.gate, experts.up, experts.down) = (
+            gate.map { $0.packed(in: pack) }, up.map { $0.packed(in: pack) }, down.map { $0.packed(in: pack) }
+        )
+        return experts
     }
 
     /// The experts that a token asks and their shares, which together are 1: the softmax over the highest scores.

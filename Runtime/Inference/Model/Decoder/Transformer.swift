@@ -6,12 +6,22 @@ struct Transformer: Sendable {
     struct Linear: Sendable {
         let weight: Matrix
         let bias: [Float]?
+
+        func packed(in pack: WeightPack?) -> Linear { Linear(weight: weight.packed(in: pack), bias: bias) }
     }
 
     enum Projections: Sendable {
         case apart(query: Linear, key: Linear, value: Linear)
         /// Queries, then keys, then values.
         case joined(Linear)
+
+        func packed(in pack: WeightPack?) -> Projections {
+            switch self {
+            case .apart(let query, let key, let value):
+                .apart(query: query.packed(in: pack), key: key.packed(in: pack), value: value.packed(in: pack))
+            case .joined(let all): .joined(all.packed(in: pack))
+            }
+        }
     }
 
     enum FeedForward: Sendable {
@@ -19,19 +29,35 @@ struct Transformer: Sendable {
         /// Gates, then what they multiply.
         case joined(gateAndUp: Matrix, down: Matrix)
         case experts(Experts)
+
+        func packed(in pack: WeightPack?) -> FeedForward {
+            switch self {
+            case .gated(let gate, let up, let down): .gated(gate: gate.packed(in: pack), up: up.packed(in: pack), down: down.packed(in: pack))
+            case .joined(let gateAndUp, let down): .joined(gateAndUp: gateAndUp.packed(in: pack), down: down.packed(in: pack))
+            case .experts(let experts): .experts(experts.packed(in: pack))
+            }
+        }
     }
 
     struct Layer: Sendable {
         let attentionNorm: [Float]
-        let projections: Projections
+        private(set) var projections: Projections
         let queryNorm, keyNorm: [Float]?
-        let attentionOutput: Linear
+        private(set) var attentionOutput: Linear
         let normBehindAttention: [Float]?
         let feedForwardNorm: [Float]
-        let feedForward: FeedForward
+        private(set) var feedForward: FeedForward
         let normBehindFeedForward: [Float]?
         /// How many tokens, itself included, a token sees; `nil` is all.
         let window: Int?
+
+        func packed(in pack: WeightPack?) -> Layer {
+            var layer = self
+            layer.projections = projections.packed(in: pack)
+            layer.attentionOutput = attentionOutput.packed(in: pack)
+            layer.feedForward = feedForward.packed(in: pack)
+            return layer
+        }
     }
 
     let architecture: Architecture
@@ -50,9 +76,9 @@ struct Transformer: Sendable {
     /// Of layers with a window, where they have their own.
     let localRotary: Rotary?
     let embedding: Matrix
-    let layers: [Layer]
+    private(set) var layers: [Layer]
     let outputNorm: [Float]
-    let output: Matrix
+    private(set) var output: Matrix
     /// How an embedding model's vector is made of its tokens'; `nil` for models that generate.
     let pooling: Pooling?
 
@@ -66,8 +92,15 @@ struct Transformer: Sendable {
         try KeyValueCache.Shape(layers: layers.count, heads: keyValueHeads, dimension: dimension, type: type)
     }
 
-    /// - Parameter contextLength: of the engine, if shorter than the model's own.
-    init(_ architecture: Architecture, _ file: GGUFFile, pack: WeightPack?, contextLength: Int? = nil) throws {
+    /// With the panels of all matrices that are multiplied.
+    func packed(in pack: WeightPack?) -> Transformer {
+        var model = self
+        model.layers = layers.map { $0.packed(in: pack) }
+        model.output = output.packed(in: pack)
+        return model
+    }
+
+    init(_ architecture: Architecture, _ file: GGUFFile) throws {
         let metadata = ModelMetadata(file: file, architecture: architecture.name)
         self.architecture = architecture
         self.contextLength = try metadata.count("context_length")
@@ -94,18 +127,17 @@ struct Transformer: Sendable {
         outputCap = try metadata.has("final_logit_softcapping") ? metadata.positive("final_logit_softcapping") : 0
         pooling = try Pooling(metadata)
 
-        var weights = WeightReader(file, pack: pack)
+        var weights = WeightReader(file)
         let experts = try ExpertCount(metadata, isAllowed: architecture.hasExperts)
         feedForward = try experts?.width ?? metadata.count("feed_forward_length")
-        rotary = try Rotary(
-            metadata, dimension: dimension, contextLength: min(contextLength ?? self.contextLength, self.contextLength), &weights)
+        rotary = try Rotary(metadata, dimension: dimension, &weights)
         localRotary = architecture.localRotaryBase.map { [rotary] in Rotary(base: $0, pairs: rotary.frequencies.count) }
         let window = try metadata.has("attention.sliding_window") ? metadata.count("attention.sliding_window") : nil
         let vocabularyCount = try file.tensor("token_embd.weight").rowCount
         guard (1...ModelMetadata.limit).contains(vocabularyCount) else {
             throw metadata.failure("a vocabulary of \(vocabularyCount) tokens is not supported")
         }
-        embedding = try weights.table("token_embd.weight", rows: vocabularyCount, columns: width)
+        embedding = try weights.matrix("token_embd.weight", rows: vocabularyCount, columns: width)
         let (queries, keys) = (heads * dimension, keyValueHeads * dimension)
         let (width, feedForward, dimension) = (width, feedForward, dimension)
         layers = try (0..<layerCount).map { layer in
@@ -144,7 +176,7 @@ struct Transformer: Sendable {
         }
         outputNorm = try weights.vector("output_norm.weight", count: width)
         // Without an output matrix, the embedding is used the other way round.
-        output = try weights.matrixIfPresent("output.weight", rows: vocabularyCount, columns: width) ?? embedding.packed(in: pack)
+        output = try weights.matrixIfPresent("output.weight", rows: vocabularyCount, columns: width) ?? embedding
         try weights.finish()
     }
 }

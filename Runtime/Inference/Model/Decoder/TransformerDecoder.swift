@@ -3,10 +3,12 @@ import Kernels
 /// A decoder's forward pass; what differs between families of models, ``Architecture`` says.
 final class TransformerDecoder: Decoder {
     private let model: Transformer
+    private let rotary: Rotary
     private let compute: Compute
     private let cache: KeyValueCache
     let batchLimit: Int
     let outputLimit: Int
+    var kernels: swl_kernels { compute.kernels }
 
     private let x, normalized, query, key, value, attended, projected, angles, localAngles: Activations
     private let feedForward: FeedForwardBlock
@@ -23,6 +25,7 @@ final class TransformerDecoder: Decoder {
     init(_ model: Transformer, _ compute: Compute, cache: KeyValueCache, contextLength: Int, batchLimit: Int, outputLimit: Int) {
         (self.model, self.compute, self.cache) = (model, compute, cache)
         (self.batchLimit, self.outputLimit) = (batchLimit, outputLimit)
+        rotary = model.rotary.within(contextLength)
         func rows(of width: Int) -> Activations { Activations(rows: batchLimit, width: width) }
         let (queries, keys) = (model.heads * model.dimension, model.keyValueHeads * model.dimension)
         x = rows(of: model.width)
@@ -34,7 +37,7 @@ final class TransformerDecoder: Decoder {
         projected = rows(of: model.width)
         joined = rows(of: model.architecture.joinsProjections ? queries + 2 * keys : 0)
         feedForward = FeedForwardBlock(model, compute, batchLimit: batchLimit)
-        angles = rows(of: model.rotary.frequencies.count * 2)
+        angles = rows(of: rotary.frequencies.count * 2)
         localAngles = rows(of: (model.localRotary?.frequencies.count ?? 0) * 2)
         output = Activations(rows: outputLimit, width: model.width)
         outputLogits = Activations(rows: outputLimit, width: model.vocabularyCount)
@@ -88,7 +91,7 @@ final class TransformerDecoder: Decoder {
         func turn(_ rotary: Rotary, _ out: Activations) {
             swl_rotary_angles(Float(position), rotary.frequencies, rotary.frequencies.count, rotary.magnitude, out.row(token))
         }
-        turn(model.rotary, angles)
+        turn(rotary, angles)
         if let local = model.localRotary { turn(local, localAngles) }
     }
 
@@ -148,7 +151,7 @@ final class TransformerDecoder: Decoder {
     }
 
     private func prepare(_ row: UnsafeMutablePointer<Float>, heads: Int, _ norm: [Float]?, _ layer: Transformer.Layer, _ token: Int) {
-        let (dimension, pairs) = (model.dimension, model.rotary.frequencies.count)
+        let (dimension, pairs) = (model.dimension, rotary.frequencies.count)
         if let norm {
             for head in 0..<heads { compute.kernels.rms_norm(row + head * dimension, norm, dimension, model.epsilon, row + head * dimension) }
         }

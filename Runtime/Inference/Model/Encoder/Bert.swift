@@ -2,23 +2,55 @@ import Kernels
 
 /// The weights of an encoder, checked. Names are those of GGUF's bert and nomic-bert.
 struct Bert: Sendable {
-    typealias Linear = Transformer.Linear
+    struct Linear: Sendable {
+        let weight: Matrix
+        let bias: Vector?
+
+        func packed(in pack: WeightPack?) -> Linear { Linear(weight: weight.packed(in: pack), bias: bias) }
+    }
+
+    enum Projections: Sendable {
+        case apart(query: Linear, key: Linear, value: Linear)
+        /// Queries, then keys, then values.
+        case joined(Linear)
+
+        func packed(in pack: WeightPack?) -> Projections {
+            switch self {
+            case .apart(let query, let key, let value):
+                .apart(query: query.packed(in: pack), key: key.packed(in: pack), value: value.packed(in: pack))
+            case .joined(let all): .joined(all.packed(in: pack))
+            }
+        }
+    }
 
     struct Norm: Sendable {
-        let weight, bias: [Float]
+        let weight, bias: Vector
     }
 
     enum FeedForward: Sendable {
         case plain(up: Linear, down: Linear)
         case gated(gate: Linear, up: Linear, down: Linear)
+
+        func packed(in pack: WeightPack?) -> FeedForward {
+            switch self {
+            case .plain(let up, let down): .plain(up: up.packed(in: pack), down: down.packed(in: pack))
+            case .gated(let gate, let up, let down): .gated(gate: gate.packed(in: pack), up: up.packed(in: pack), down: down.packed(in: pack))
+            }
+        }
     }
 
     struct Layer: Sendable {
-        let projections: Transformer.Projections
+        let projections: Projections
         let attentionOutput: Linear
         let attentionNorm: Norm
         let feedForward: FeedForward
         let outputNorm: Norm
+
+        func packed(in pack: WeightPack?) -> Layer {
+            Layer(
+                projections: projections.packed(in: pack), attentionOutput: attentionOutput.packed(in: pack), attentionNorm: attentionNorm,
+                feedForward: feedForward.packed(in: pack), outputNorm: outputNorm)
+        }
     }
 
     let architecture: EncoderArchitecture
@@ -33,14 +65,22 @@ struct Bert: Sendable {
     let positionEmbedding: Matrix?
     let rotary: Rotary?
     /// The embedding of the first token type: all tokens are of that type where there is one text.
-    let typeEmbedding: [Float]?
+    let typeEmbedding: Vector?
     let embeddingNorm: Norm
-    let layers: [Layer]
+    private(set) var layers: [Layer]
+    private let vectors = VectorMemory()
 
     var vocabularyCount: Int { tokenEmbedding.rows }
     var dimension: Int { width / heads }
 
-    init(_ architecture: EncoderArchitecture, _ file: GGUFFile, pack: WeightPack?) throws {
+    /// With the panels of all matrices that are multiplied.
+    func packed(in pack: WeightPack?) -> Bert {
+        var model = self
+        model.layers = layers.map { $0.packed(in: pack) }
+        return model
+    }
+
+    init(_ architecture: EncoderArchitecture, _ file: GGUFFile) throws {
         let metadata = ModelMetadata(file: file, architecture: architecture.name)
         self.architecture = architecture
         contextLength = try metadata.count("context_length")
@@ -60,30 +100,31 @@ struct Bert: Sendable {
         guard (1...ModelMetadata.limit).contains(vocabularyCount) else {
             throw metadata.failure("a vocabulary of \(vocabularyCount) tokens is not supported")
         }
-        var weights = WeightReader(file, pack: pack)
-        let (width, feedForward) = (width, feedForward)
+        var weights = WeightReader(file)
+        let (width, feedForward, vectors) = (width, feedForward, vectors)
         func norm(_ name: String) throws -> Norm {
             Norm(
-                weight: try weights.vector("\(name).weight", count: width), bias: try weights.vector("\(name).bias", count: width))
+                weight: vectors.keep(try weights.vector("\(name).weight", count: width)),
+                bias: vectors.keep(try weights.vector("\(name).bias", count: width)))
         }
         func linear(_ name: String, rows: Int, columns: Int) throws -> Linear {
             Linear(
                 weight: try weights.matrix("\(name).weight", rows: rows, columns: columns),
-                bias: try weights.vectorIfPresent("\(name).bias", count: rows))
+                bias: try weights.vectorIfPresent("\(name).bias", count: rows).map(vectors.keep))
         }
-        tokenEmbedding = try weights.table("token_embd.weight", rows: vocabularyCount, columns: width)
+        tokenEmbedding = try weights.matrix("token_embd.weight", rows: vocabularyCount, columns: width)
         if architecture.turnsPositions {
-            (positionEmbedding, rotary) = (nil, try Rotary(metadata, dimension: width / heads, contextLength: contextLength, &weights))
+            (positionEmbedding, rotary) = (nil, try Rotary(metadata, dimension: width / heads, &weights).within(contextLength))
         } else {
-            (positionEmbedding, rotary) = (try weights.table("position_embd.weight", rows: contextLength, columns: width), nil)
+            (positionEmbedding, rotary) = (try weights.matrix("position_embd.weight", rows: contextLength, columns: width), nil)
         }
         typeEmbedding = try file.tensorIfPresent("token_types.weight").map {
-            try weights.table("token_types.weight", rows: $0.rowCount, columns: width).floats(row: 0)
+            vectors.keep(try weights.matrix("token_types.weight", rows: $0.rowCount, columns: width).floats(row: 0))
         }
         embeddingNorm = try norm("token_embd_norm")
         layers = try (0..<metadata.count("block_count")).map { layer in
             let layer = "blk.\(layer)."
-            let projections: Transformer.Projections = architecture.joinsProjections
+            let projections: Projections = architecture.joinsProjections
                 ? .joined(try linear(layer + "attn_qkv", rows: 3 * width, columns: width))
                 : .apart(
                     query: try linear(layer + "attn_q", rows: width, columns: width),
