@@ -33,6 +33,9 @@ struct Bench: AsyncParsableCommand {
     @Option(name: .customLong("draft-max"), help: "How many tokens are guessed at once, at most, and verified (0 to 15). Answers of random weights turn in circles that are guessed too well, so the default is none.")
     var draftMaximum: Int = 0
 
+    @Flag(help: "Also measure answers that quote their prompt, and answers that quote nothing: what guessing gains, and what it costs.")
+    var quoting = false
+
     @Option(help: "Embed the lines of this file instead.")
     var embed: String?
 
@@ -100,11 +103,19 @@ struct Bench: AsyncParsableCommand {
             decode[String(sequences)] = .number(rate)
             gigabytes[String(sequences)] = rate / Double(sequences) * Double(engine.bytesPerStep) / 1e9
         }
+        var measures: [String: JSON] = [
+            "prefill_tokens_per_second": .number(prefill), "decode_tokens_per_second": .object(decode),
+            "gigabytes_per_second": .number(gigabytes.values.max() ?? 0),
+        ]
+        for (name, quotes) in quoting ? [("quoting_tokens_per_second", true), ("fresh_tokens_per_second", false)] : [] {
+            var rates: [String: JSON] = [:]
+            for sequences in parallel.tokens.map(Int.init) {
+                rates[String(sequences)] = .number(try await benchmark.decode(engine, sequences: sequences, quoting: quotes))
+            }
+            measures[name] = .object(rates)
+        }
         return Speed(
-            measures: [
-                "prefill_tokens_per_second": .number(prefill), "decode_tokens_per_second": .object(decode),
-                "gigabytes_per_second": .number(gigabytes.values.max() ?? 0),
-            ],
+            measures: measures,
             gigaproductsPerSecond: prefill * Double(engine.productsPerToken) / 1e9, gigabytesPerSecond: gigabytes)
     }
 

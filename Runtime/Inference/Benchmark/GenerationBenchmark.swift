@@ -1,3 +1,5 @@
+import Grammar
+
 /// How fast a model reads prompts and generates, by itself and with others.
 package struct GenerationBenchmark: Sendable {
     package var promptTokens: Int
@@ -26,12 +28,44 @@ package struct GenerationBenchmark: Sendable {
     /// Counted from the first token of the first answer to the last of the last, so what still remains of other prompts then
     /// counts against it.
     package func decode(_ engine: Engine, sequences: Int) async throws -> Double {
+        try await decode(engine, sequences: sequences) { index in
+            GenerationRequest(prompt: prompt(min(128, promptTokens), engine, salt: index), maximumTokens: generatedTokens, ignoresEnd: true)
+        }
+    }
+
+    /// The same for answers of which three quarters are quoted from their prompts, 24 tokens at a time, or nothing: what guessing
+    /// gains, and what it costs. A grammar has any model say them.
+    package func decode(_ engine: Engine, sequences: Int, quoting: Bool) async throws -> Double {
+        try await decode(engine, sequences: sequences) { index in
+            let prompt = prompt(promptTokens, engine, salt: index)
+            var random = SplitMix64(seed: UInt64(index))
+            var answer: [Token] = []
+            while answer.count < generatedTokens {
+                answer += (0..<8).compactMap { _ in prompt.randomElement(using: &random) }
+                guard quoting, prompt.count > 24 else { continue }
+                let start = Int.random(in: 0..<prompt.count - 24, using: &random)
+                answer += prompt[start..<start + 24]
+            }
+            return GenerationRequest(
+                prompt: prompt, maximumTokens: generatedTokens, ignoresEnd: true,
+                grammar: try only(Array(answer.prefix(generatedTokens)), engine.description.vocabularyCount))
+        }
+    }
+
+    /// A grammar that allows these tokens and no others: each has a name of five letters in it.
+    private func only(_ tokens: [Token], _ vocabularyCount: Int) throws -> CompiledGrammar {
+        func name(_ token: Token) -> [UInt8] { (0..<5).map { UInt8(ascii: "a") + UInt8(token >> (4 * $0) & 15) } }
+        let all = Set(tokens)
+        let names = TokenTrie(vocabularyCount: vocabularyCount, bytes: { all.contains($0) ? name($0) : [] }, ends: { _ in false })
+        return try CompiledGrammar(gbnf: "root ::= \"\(String(decoding: tokens.flatMap(name), as: UTF8.self))\"", for: names)
+    }
+
+    private func decode(_ engine: Engine, sequences: Int, _ request: (Int) throws -> GenerationRequest) async throws -> Double {
         var rates: [Double] = []
         for _ in 0..<rounds {
             let clock = ContinuousClock()
             let running = try (0..<sequences).map { index in
-                let request = GenerationRequest(
-                    prompt: prompt(min(128, promptTokens), engine, salt: index), maximumTokens: generatedTokens, ignoresEnd: true)
+                let request = try request(index)
                 return (start: clock.now, generation: try engine.generate(request))
             }
             var first: ContinuousClock.Instant?
