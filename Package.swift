@@ -103,7 +103,7 @@ room("FastCGI", in: "Gateway", [
 ])
 room("Nginx", in: "Gateway", [mustache])
 room("Identity", in: "Gateway", ["HTTPClient", "Wire", .product(name: "JWTKit", package: "jwt-kit")])
-room("ResponseCache", in: "Gateway", ["Ledger", "Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
+room("ResponseCache", in: "Gateway", ["Ledger", "SwiftletSystem", "Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("Front", in: "Gateway", [
     "FastCGI", "ResponseCache", "Supervisor", "Ledger", "HTTPClient", "Identity", "Wire", "SwiftletSystem", hummingbird, .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -143,13 +143,16 @@ program("benchmark-masks", at: "Tests/Benchmarks/masks", ["Grammar", "Inference"
 
 // MARK: Tests: Tests/SomethingTests tests the room `Something`
 
+room("TestSupport", in: "Tests")
+
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": [.product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
-    "Inference": ["Grammar", "Jinja", "Wire"],
-    "Jinja": ["Wire"],
+    "Front": ["FastCGI", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+    "Grammar": ["TestSupport"],
+    "Inference": ["Grammar", "Jinja", "TestSupport", "Wire"],
+    "Jinja": ["TestSupport", "Wire"],
     "Ledger": [sqlite],
-    "ResponseCache": ["Ledger"],
+    "ResponseCache": ["Ledger", "SwiftletSystem", sqlite, .product(name: "Crypto", package: "swift-crypto")],
     "Identity": [.product(name: "JWTKit", package: "jwt-kit")],
 ]
 for folder in names(in: "Tests") where folder.hasSuffix("Tests") {

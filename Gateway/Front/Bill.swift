@@ -32,13 +32,13 @@ struct Bill: Sendable {
     /// - Parameter answering: the idempotent request that it ran for, and what it was answered.
     func settle(answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil) async throws -> InvocationRecord {
         // A call that broke off may have a host that still counts: it ends at its next token, or has died and left its count.
-        if outcome.status != .succeeded || !invocation.function.models.isEmpty {
+        if !outcome.isGivenUp, outcome.status != .succeeded || !invocation.function.models.isEmpty {
             let isComplete = try await ledger.awaitCalls(of: invocation.id, patience: .seconds(5))
             if !isComplete { logger.warning("invocation \(invocation.id) is settled while a model call of it goes on, which is billed when it ends") }
         }
         let settlement = Settlement(
             status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
-            coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte)
+            coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte, isGivenUp: outcome.isGivenUp)
         let record =
             if isReserved {
                 try await ledger.settle(invocation.id, settlement, durably: mayCharge, answering: answering)

@@ -10,7 +10,7 @@ extension FastCGIRequest {
     init(_ request: Request, parameters: Parameters, function: FunctionRunner, route: Route, invocation: Invocation) {
         self.init(request.head, function: function)
         set("SWIFTLET_INVOCATION_ID", "\(invocation.id)")
-        set("SWIFTLET_INVOCATION_TOKEN", invocation.token)
+        set(Self.tokenName, invocation.token)
         set("SWIFTLET_DEADLINE", "\(Int64(invocation.deadlineTime.timeIntervalSince1970 * 1000))")
         set("SWIFTLET_TENANT", invocation.caller.tenant)
         set("SWIFTLET_ROUTE", route.description)
@@ -31,6 +31,15 @@ extension FastCGIRequest {
             // php-cgi built with force-redirect serves nothing without it.
             set("REDIRECT_STATUS", "200")
         }
+    }
+
+    private static let tokenName = "SWIFTLET_INVOCATION_TOKEN"
+
+    /// The same request for another try.
+    func with(token: String) -> FastCGIRequest {
+        var request = self
+        request.set(Self.tokenName, token)
+        return request
     }
 
     private func value(of name: String) -> String { parameters.first { $0.name == name }?.value ?? "" }

@@ -15,6 +15,9 @@ struct FunctionCall: Sendable {
     let route: Route
     let original: Request
     let request: FastCGIRequest
+    /// Gives up what came of the first try at a request that may be sent twice.
+    /// - Returns: the token of the second.
+    let tryAgain: @Sendable () async throws -> String
     /// The event loop of the client's connection.
     let eventLoop: any EventLoop
     let logger: Logger
@@ -29,11 +32,16 @@ struct FunctionCall: Sendable {
         var isEventStream = false
         /// Whether an event stream came to its `[DONE]`: OpenAI's clients hang up there, and have all of it.
         var isDone = false
+        /// Whether any of an answer has left for the client.
+        var isAnswered = false
         var keepsConnection = false
         var timeToFirstByte: Duration?
         /// The end of a body of known length, held back so that the client has it all only when the bill is settled.
         var lastPiece: ByteBuffer?
         var error: (any Error)?
+
+        /// What fails before any of an answer has left costs nothing, and an error is no answer.
+        var isGivenUp: Bool { (status == .failed || status == .timedOut) && (!isAnswered || (httpStatus ?? 500) >= 400) }
     }
 
     /// Carries the request to a worker and the response into `sink`. A failure is part of the outcome, so that it is settled too.
@@ -44,8 +52,8 @@ struct FunctionCall: Sendable {
             try await limit.run {
                 let body = try await CallBody(
                     of: original, limit: function.manifest.limits.body, mustBeWhole: route.isIdempotent)
-                try await withWorker(connections, body, progress, limit) { connection in
-                    try await exchange(body, over: connection, into: sink, progress, limit)
+                try await withWorker(connections, body, progress, limit) { connection, request in
+                    try await exchange(request, body, over: connection, into: sink, progress, limit)
                 }
             }
         } catch where Task.isCancelled && progress.value.isDone {
@@ -59,9 +67,11 @@ struct FunctionCall: Sendable {
                 // A worker that says itself that it failed has told its reader, too.
                 let isTold = (error as? FastCGIConnectionError)?.code == .failed
                 outcome.lastPiece = outcome.isEventStream && !isTold ? Self.event(for: clientError) : nil
-                outcome.httpStatus = outcome.httpStatus ?? clientError.status
+                // The head of a response that was held never left.
+                outcome.httpStatus = sink.hasBegun ? outcome.httpStatus : clientError.status
             }
         }
+        progress.update { $0.isAnswered = sink.hasAnswered }
         return progress.value
     }
 
@@ -70,8 +80,9 @@ struct FunctionCall: Sendable {
     /// Hands `exchange` a connection to a worker, and to another one if the first died and the request may be sent again.
     private func withWorker(
         _ connections: WorkerConnections, _ body: CallBody, _ progress: Progress, _ limit: TimeLimit,
-        _ exchange: (FastCGIConnection) async throws -> Void
+        _ exchange: (FastCGIConnection, FastCGIRequest) async throws -> Void
     ) async throws {
+        var request = request
         var hasRetried = false
         while true {
             let lease = try await function.acquire(
@@ -92,7 +103,7 @@ struct FunctionCall: Sendable {
             }
             let failure: (any Error)?
             do {
-                try await exchange(connection)
+                try await exchange(connection, request)
                 failure = nil
             } catch {
                 failure = error
@@ -109,7 +120,9 @@ struct FunctionCall: Sendable {
             guard let failure else { return }
             switch isAnswered || Task.isCancelled ? .never : Self.retry(after: failure, body) {
             case .always: break
-            case .onceIfIdempotent where route.isIdempotent && !hasRetried: hasRetried = true
+            case .onceIfIdempotent where route.isIdempotent && !hasRetried:
+                hasRetried = true
+                request = request.with(token: try await tryAgain())
             default: throw failure
             }
             logger.notice("\(function.manifest.name) gets a request again: \(failure)")
@@ -144,7 +157,7 @@ struct FunctionCall: Sendable {
     // MARK: Exchange
 
     private func exchange(
-        _ body: CallBody, over connection: FastCGIConnection, into sink: ResponseSink, _ progress: Progress, _ limit: TimeLimit
+        _ request: FastCGIRequest, _ body: CallBody, over connection: FastCGIConnection, into sink: ResponseSink, _ progress: Progress, _ limit: TimeLimit
     ) async throws {
         let logger = logger
         let log = { @Sendable (text: ByteBuffer) in logger.warning("\(String(buffer: text))") }

@@ -53,6 +53,11 @@ struct FunctionInvoker: Sendable {
             invocation: invocation, function: function, route: route, original: request,
             request: FastCGIRequest(
                 request, parameters: context.parameters, function: function, route: route, invocation: invocation),
+            tryAgain: { [ledger, tokens, unreserved] in
+                try await unreserved.reserve(invocation.id)
+                try await ledger.giveUp(invocation.attempt, of: invocation.id)
+                return try invocation.triedAgain(tokens).token
+            },
             eventLoop: context.channel.eventLoop, logger: context.logger)
         let (admitted, asked) = (idempotent, inquiry)
         let relay = Relay(on: EventLoopExecutor.of(context.channel.eventLoop)) { parts in
@@ -150,8 +155,11 @@ struct FunctionInvoker: Sendable {
             headers = record.headers
         } catch {
             ticket?.end(tokens: 0)
-            bill.settleLater(error, answering: answering)
             outcome.error = outcome.error ?? APIError.internalError
+            // Its client gets an error in place of an answer that was held, unless it can ask for that again.
+            if answering == nil, !sink.hasBegun { (outcome.status, outcome.httpStatus) = (.failed, 500) }
+            Bill(invocation: call.invocation, outcome: outcome, fee: fee, isReserved: isReserved, ledger: ledger, logger: logger)
+                .settleLater(error, answering: answering)
         }
         if answering == nil { await unclaim(idempotent) }
         await finish(outcome, headers, sink)

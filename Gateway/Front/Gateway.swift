@@ -51,7 +51,7 @@ package struct Gateway: Sendable {
     private static func answers(in state: StateDirectory, _ supervisor: Supervisor, _ logger: Logger) -> AnswerCache? {
         do {
             return AnswerCache(
-                store: try ResponseCache(path: state.responseCache), identities: { await supervisor.identities(of: $0) }, logger: logger)
+                store: try ResponseCache(path: state.responseCache), sources: { await supervisor.sources(of: $0) }, logger: logger)
         } catch {
             logger.error("no answers are kept: \(error)")
             return nil

@@ -17,8 +17,10 @@ struct Invocation: Sendable {
     let deadline: ContinuousClock.Instant
     /// The same deadline, for other processes.
     let deadlineTime: Date
+    /// The try that this is.
+    private(set) var attempt: Attempt
     /// Shows model hosts and the internal listener what this invocation may do.
-    let token: String
+    private(set) var token = ""
 
     /// A call made by a function runs in its caller's invocation, to its deadline at most and on its bill.
     /// - Throws: ``APIError`` when the key may not call the function.
@@ -38,9 +40,23 @@ struct Invocation: Sendable {
         let own = now.addingTimeInterval(function.limits.timeout / .seconds(1))
         deadlineTime = min(own, caller.parent?.expires ?? own)
         deadline = started + .seconds(deadlineTime.timeIntervalSince(now))
-        token = try InvocationToken(
+        attempt = caller.parent?.attempt ?? .whole
+        if route.isIdempotent { attempt = attempt.next() }
+        token = try signedToken(tokens)
+    }
+
+    /// The same invocation, tried once more: hosts can tell what they make for it from what they made for the try before.
+    func triedAgain(_ tokens: TokenKey) throws -> Invocation {
+        var again = self
+        again.attempt = (caller.parent?.attempt ?? .whole).next()
+        again.token = try again.signedToken(tokens)
+        return again
+    }
+
+    private func signedToken(_ tokens: TokenKey) throws -> String {
+        try InvocationToken(
             invocation: id, tenant: caller.tenant, key: caller.key, function: function.name,
-            models: Self.models(of: function, for: caller), keyModels: caller.models, expires: deadlineTime
+            models: Self.models(of: function, for: caller), keyModels: caller.models, expires: deadlineTime, attempt: attempt
         ).signed(with: tokens)
     }
 

@@ -19,6 +19,9 @@ final class ResponseSink: Sendable {
         /// `nil` when it is not asked for or too long.
         var keptBody: [UInt8]?
         var hasReader = true
+        /// Whether the head has left, and any of the body.
+        var hasBegun = false
+        var hasAnswered = false
     }
 
     private let parts: Relay.Parts
@@ -39,6 +42,11 @@ final class ResponseSink: Sendable {
         state = Mutex(State(keptBody: keeps ? [] : nil))
     }
 
+    /// Whether the client has been told a status.
+    var hasBegun: Bool { state.withLock { $0.hasBegun } }
+    /// Whether any of the body has left for the client.
+    var hasAnswered: Bool { state.withLock { $0.hasAnswered } }
+
     /// The head of the response.
     /// - Parameter fields: for a response that is not held, what is known of the call already.
     func begin(_ head: HTTPResponse, _ fields: HTTPFields) async {
@@ -52,6 +60,7 @@ final class ResponseSink: Sendable {
                 return nil
             }
             head.headerFields.append(contentsOf: fields)
+            state.hasBegun = state.hasReader
             return state.hasReader ? head : nil
         }
         if let now { await parts.send(.head(now)) }
@@ -66,7 +75,7 @@ final class ResponseSink: Sendable {
     func send(_ piece: ByteBuffer) async {
         let (isHeld, isTooLong, hasReader) = state.withLock { state in
             if keeps { state.keep(piece) }
-            if state.held != nil { state.heldBody.append(piece) }
+            if state.held != nil { state.heldBody.append(piece) } else if state.hasReader { state.hasAnswered = true }
             return (
                 state.held != nil, state.heldBody.reduce(0) { $0 + $1.readableBytes } > Self.longestHeld, state.hasReader
             )
@@ -82,6 +91,8 @@ final class ResponseSink: Sendable {
     func release(_ fields: HTTPFields) async {
         let (head, body) = state.withLock { state in
             defer { (state.held, state.heldBody) = (nil, []) }
+            state.hasBegun = state.hasBegun || state.held != nil
+            state.hasAnswered = state.hasAnswered || !state.heldBody.isEmpty
             return (state.held, state.heldBody)
         }
         guard var head else { return }

@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 
 /// Open connections to workers, by the worker's socket: those that no request uses are kept for the next.
-final class WorkerConnections: Sendable {
+package final class WorkerConnections: Sendable {
     fileprivate struct Worker {
         var idle: [FastCGIConnection] = []
         /// Those in use, too.
@@ -14,7 +14,7 @@ final class WorkerConnections: Sendable {
     private let workers = Mutex<[String: Worker]>([:])
     private let logger: Logger
 
-    init(logger: Logger) {
+    package init(logger: Logger) {
         self.logger = logger
     }
 
@@ -22,8 +22,8 @@ final class WorkerConnections: Sendable {
     /// - Parameters:
     ///   - eventLoop: where its user runs. A connection on the same one needs no other thread, so one on another is second choice,
     ///     for when no more can be opened.
-    ///   - limit: how many the worker serves at a time. Who uses no connection holds one back if it is idle.
-    func take(_ socket: String, on eventLoop: any EventLoop, limit: Int) async throws -> FastCGIConnection {
+    ///   - limit: how many the worker serves at a time: an idle one more would keep others waiting.
+    package func take(_ socket: String, on eventLoop: any EventLoop, limit: Int) async throws -> FastCGIConnection {
         while let connection = workers.withLock({ $0[socket, default: Worker()].take(on: eventLoop, limit: limit) }) {
             if connection.isReusable { return connection }
             close(connection, to: socket)
@@ -38,13 +38,13 @@ final class WorkerConnections: Sendable {
     }
 
     /// Keeps `connection` for the next request, or closes it if it cannot serve another.
-    func giveBack(_ connection: FastCGIConnection, to socket: String) {
+    package func giveBack(_ connection: FastCGIConnection, to socket: String) {
         guard connection.isReusable else { return close(connection, to: socket) }
         let isKept = workers.withLock { $0[socket]?.idle.append(connection) != nil }
         if !isKept { connection.close() }
     }
 
-    func close(_ connection: FastCGIConnection, to socket: String) {
+    package func close(_ connection: FastCGIConnection, to socket: String) {
         connection.close()
         forgetOne(of: socket)
     }
@@ -57,7 +57,7 @@ final class WorkerConnections: Sendable {
     }
 
     /// The worker at `socket` gets no more requests; its socket's path is not used again.
-    func forget(_ socket: String) {
+    package func forget(_ socket: String) {
         let connections = workers.withLock { $0.removeValue(forKey: socket)?.idle ?? [] }
         for connection in connections { connection.close() }
     }

@@ -4,25 +4,35 @@ import Wire
 
 /// What makes a request the same as another: who asks what of which version and models.
 ///
-/// White space and the order of the body's own members make no difference; the order within them does, because schemas and
-/// templates show it in the answer.
+/// A body counts as what it says and not as it is written, in the spirit of RFC 8785: white space, the order of members at any depth,
+/// escapes in strings and the form of numbers (`1`, `1.0`, `1e0`) make no difference. Members stay in their order where an answer
+/// shows it: in schemas, and in what chat templates are given.
 package struct RequestDigest: Sendable {
     private let body: OrderedJSON
+    private let text: String
     private let parts: [String]
 
     /// - Parameters:
     ///   - body: of the request.
     ///   - parts: everything else that an answer depends on, in a fixed order.
-    /// - Returns: `nil` for a body that is no JSON object, and for one that could be answered differently each time or has an effect:
-    ///   it names `tools`, or a temperature above zero and no seed.
+    /// - Returns: `nil` for a body that is no JSON object or may be read in two ways: it has two members of one name, or a number that
+    ///   a double does not hold; and for one that could be answered differently each time or has an effect: it names `tools`, or a
+    ///   temperature above zero and no seed.
     package init?(body: some Sequence<UInt8>, _ parts: [String]) {
-        guard let body = try? OrderedJSON(parsing: body), let members = body.members else { return nil }
+        guard let body = try? OrderedJSON(parsing: body, uniqueNames: true), let members = body.members else { return nil }
         if let tools = body["tools"], tools.array != [] , tools != .null { return nil }
         if let functions = body["functions"], functions.array != [], functions != .null { return nil }
         if let temperature = body["temperature"], temperature != .null, temperature.number != 0, !Self.hasSeed(body) { return nil }
-        self.body = .object(members.sorted { $0.name < $1.name })
+        var writer = CanonicalWriter()
+        writer.write(members.sorted { $0.name < $1.name }) { Self.ordered.contains($0) }
+        guard writer.isExact else { return nil }
+        self.body = body
+        self.text = writer.text
         self.parts = parts
     }
+
+    /// Members of a request in which the order of members shows in the answer.
+    private static let ordered: Set = ["response_format", "json_schema", "chat_template_kwargs"]
 
     /// Whether the request itself asks for the one answer: temperature 0, or a seed.
     package var asksForOneAnswer: Bool { body["temperature"]?.number == 0 || Self.hasSeed(body) }
@@ -32,20 +42,41 @@ package struct RequestDigest: Sendable {
     /// SHA-256 over all of it.
     package var bytes: [UInt8] {
         var hash = SHA256()
-        for part in parts + [Self.text(body)] { hash.update(data: Data("\(part.utf8.count) \(part)".utf8)) }
+        for part in parts + [text] { hash.update(data: Data("\(part.utf8.count) \(part)".utf8)) }
         return Array(hash.finalize())
     }
+}
 
-    /// Not JSON, and as unambiguous: lengths before everything that varies.
-    private static func text(_ value: OrderedJSON) -> String {
+/// Writes a value in the one way that equal values have. Not JSON, and as unambiguous: lengths before everything that varies.
+private struct CanonicalWriter {
+    private(set) var text = ""
+    /// Whether every number was what its text says.
+    private(set) var isExact = true
+    /// From here on doubles do not hold every integer, so that two that differ may look alike.
+    private static let firstInexact = 0x1p53
+
+    mutating func write(_ members: [OrderedJSON.Member], keepingOrderIn isOrdered: (String) -> Bool) {
+        text += "o\(members.count):"
+        for member in members {
+            text += "\(member.name.utf8.count):\(member.name)"
+            write(member.value, sorted: !isOrdered(member.name))
+        }
+    }
+
+    private mutating func write(_ value: OrderedJSON, sorted: Bool) {
         switch value {
-        case .null: "n"
-        case .bool(let flag): flag ? "t" : "f"
-        case .integer(let number): "i\(number);"
-        case .number(let number): number == number.rounded() && abs(number) < 1e15 ? "i\(Int64(number));" : "d\(number);"
-        case .string(let text): "s\(text.utf8.count):\(text)"
-        case .array(let values): "a\(values.count):" + values.map(Self.text).joined()
-        case .object(let members): "o\(members.count):" + members.map { "\($0.name.utf8.count):\($0.name)" + Self.text($0.value) }.joined()
+        case .null: text += "n"
+        case .bool(let flag): text += flag ? "t" : "f"
+        case .integer(let number): text += "i\(number);"
+        case .number(let number):
+            isExact = isExact && abs(number) < Self.firstInexact
+            text += isExact && number == number.rounded() ? "i\(Int64(number));" : "d\(number);"
+        case .string(let string): text += "s\(string.utf8.count):\(string)"
+        case .array(let values):
+            text += "a\(values.count):"
+            for value in values { write(value, sorted: sorted) }
+        case .object(let members):
+            write(sorted ? members.sorted { $0.name < $1.name } : members) { _ in !sorted }
         }
     }
 }

@@ -52,7 +52,7 @@ package struct ResponseCache: Sendable {
         try pool.write { db in
             // The version of these tables: another one is begun anew.
             let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-            guard version == 0 || version == 1 else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
+            guard version == 0 || version == 2 else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
             if version == 0 { try db.execute(sql: schema) }
             try db.execute(sql: "DELETE FROM answers WHERE expires <= ?", arguments: [milliseconds(.now)])
         }
@@ -75,6 +75,7 @@ package struct ResponseCache: Sendable {
             size INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX answers_by_use ON answers (function, used);
+        CREATE TABLE files (identity TEXT NOT NULL UNIQUE, digest TEXT NOT NULL) STRICT;
         CREATE TABLE totals (function TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TRIGGER added AFTER INSERT ON answers BEGIN
             INSERT INTO totals VALUES (NEW.function, NEW.size) ON CONFLICT (function) DO UPDATE SET size = size + excluded.size;
@@ -82,7 +83,7 @@ package struct ResponseCache: Sendable {
         CREATE TRIGGER removed AFTER DELETE ON answers BEGIN
             UPDATE totals SET size = size - OLD.size WHERE function = OLD.function;
         END;
-        PRAGMA user_version = 1;
+        PRAGMA user_version = 2;
         """
 
     private static let touchInterval: Int64 = 1000
@@ -138,6 +139,22 @@ extension ResponseCache {
             while try Int.fetchOne(total, arguments: [function]) ?? 0 > size { try oldest.execute(arguments: [function]) }
         }
     }
+
+    // MARK: Files
+
+    /// What ``FileDigests`` knows of a file in one state.
+    func digest(ofFile identity: String) async throws -> String? {
+        try await pool.read { db in try String.fetchOne(db, sql: "SELECT digest FROM files WHERE identity = ?", arguments: [identity]) }
+    }
+
+    func keep(_ digest: String, ofFile identity: String) async throws {
+        try await pool.write { db in
+            try db.execute(sql: "INSERT INTO files (identity, digest) VALUES (?, ?) ON CONFLICT DO NOTHING", arguments: [identity, digest])
+            try db.execute(sql: "DELETE FROM files WHERE rowid <= (SELECT MAX(rowid) FROM files) - ?", arguments: [Self.mostFiles])
+        }
+    }
+
+    private static let mostFiles = 1000
 
     private static func encode(_ value: some Encodable) throws -> String { String(decoding: try JSONEncoder().encode(value), as: UTF8.self) }
 

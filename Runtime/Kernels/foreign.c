@@ -158,11 +158,43 @@ static uint8_t *put_scaled(float scale, const int8_t *quants, uint8_t *out) {
     return out + Q8_0_BYTES;
 }
 
-/// Q8_0 of any floats.
-static uint8_t *put_rounded(const float *values, uint8_t *out) {
+static float largest_of(const float *values) {
     float largest = 0;
     for (size_t j = 0; j < BLOCK; j++) largest = fmaxf(largest, fabsf(values[j]));
-    float scale = half_to_float(float_to_half(largest / 127));
+    return largest;
+}
+
+/// The scale by which any floats become Q8_0.
+static float plain_scale(const float *values) { return half_to_float(float_to_half(largest_of(values) / 127)); }
+
+/// The most by which a value changes that is rounded to a whole number of scales.
+static float change_by(float scale, const float *values) {
+    float factor = 1 / scale, most = 0;
+    for (size_t j = 0; j < BLOCK; j++) {
+        float exact = values[j] * factor;
+        // Adding and taking away 1.5 · 2^23 rounds.
+        most = fmaxf(most, fabsf(exact - ((exact + 12582912.0f) - 12582912.0f)));
+    }
+    return most * scale;
+}
+
+/// The scale by which floats that lie a `step` apart lose least: where a whole number of scales makes a step, all of them are off
+/// by the same, which is little for one such number or another.
+/// - Parameter best: a scale that is known; its loss is what others are compared with.
+static float scale_for_steps(float step, const float *values, float best) {
+    if (!(best > 0) || !(step > 0)) return best;
+    float least = change_by(best, values), most = fminf(127, 127 * step / largest_of(values));
+    for (int parts = 1; parts <= (int)most; parts++) {
+        float scale = half_to_float(float_to_half(step / (float)parts));
+        if (!(scale > 0)) break;
+        float change = change_by(scale, values);
+        if (change < least) least = change, best = scale;
+    }
+    return best;
+}
+
+/// Q8_0 of floats.
+static uint8_t *put_rounded(const float *values, float scale, uint8_t *out) {
     int8_t quants[BLOCK];
     for (size_t j = 0; j < BLOCK; j++) quants[j] = scale > 0 ? (int8_t)fmaxf(-127, fminf(127, rintf(values[j] / scale))) : 0;
     return put_scaled(scale, quants, out);
@@ -180,7 +212,7 @@ static void convert_block(swl_foreign_type type, const uint8_t *from, uint8_t *o
         } else {
             float values[BLOCK];
             decode_block(type, from, values);
-            put_rounded(values, out);
+            put_rounded(values, plain_scale(values), out);
         }
         break;
     }
@@ -199,10 +231,22 @@ static void convert_block(swl_foreign_type type, const uint8_t *from, uint8_t *o
             out = put_scaled(half_to_float(load_half(from)) * (float)iq4_scale(from, group), quants, out);
         }
         break;
-    default: {
-        float values[SUPER];
+    case SWL_Q2_K: {
+        float values[SUPER], scale = half_to_float(load_half(from + 80));
         decode_block(type, from, values);
-        for (size_t i = 0; i < block_length(type); i += BLOCK) out = put_rounded(values + i, out);
+        for (size_t i = 0; i < SUPER; i += BLOCK) {
+            // Each half has steps of its own.
+            float best = plain_scale(values + i);
+            for (size_t half = 0; half < 2; half++) best = scale_for_steps(scale * (float)(from[i / 16 + half] & 15), values + i, best);
+            out = put_rounded(values + i, best, out);
+        }
+        break;
+    }
+    case SWL_Q4_1:
+    case SWL_Q5_1: {
+        float values[BLOCK], step = half_to_float(load_half(from));
+        decode_block(type, from, values);
+        put_rounded(values, scale_for_steps(step, values, plain_scale(values)), out);
     }
     }
 }

@@ -20,6 +20,8 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         case insufficientQuota
         /// The call runs or was billed already.
         case repeated
+        /// The call is part of an ``Attempt`` that was given up.
+        case givenUp
         /// No such key or invocation.
         case notFound
         /// Anything else that SQLite reports.

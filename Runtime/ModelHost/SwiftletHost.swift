@@ -41,6 +41,9 @@ struct SwiftletHost: AsyncParsableCommand {
     @Option(name: .customLong("kv-cache-size"), help: "Memory for them, such as 4GiB (default: what 16 sequences need, or an eighth of the machine's).")
     var cacheSize: ByteCount?
 
+    @Option(name: .customLong("draft-max"), help: "How many tokens of an answer are guessed at once, at most, from what came before them, and then verified; answers are the same with 0. Models that make embeddings have no use for it.")
+    var draftMaximum: Int = 15
+
     @Option(name: .customLong("drain-timeout"), help: "Seconds that running sequences have to finish after SIGTERM.")
     var drainTimeout: Int = 8
 
@@ -49,6 +52,7 @@ struct SwiftletHost: AsyncParsableCommand {
 
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+        guard Engine.Configuration.draftRange.contains(draftMaximum) else { throw ValidationError("--draft-max must be from 0 to 15.") }
         if drainTimeout < 0 { throw ValidationError("--drain-timeout must not be negative.") }
     }
 
@@ -63,6 +67,7 @@ struct SwiftletHost: AsyncParsableCommand {
         var configuration = Engine.Configuration()
         if let threads { configuration.threads = threads }
         (configuration.cacheType, configuration.cacheBytes) = (cacheType, cacheSize?.count)
+        configuration.draftMaximum = draftMaximum
         configuration.adapters = Dictionary(adapters.map { ($0.name, $0.path) }) { _, last in last }
         async let openedLedger = openLedger(logger)
         let engine = try Engine(path: model, configuration: configuration)

@@ -113,11 +113,14 @@ package actor Supervisor {
 
     private var aliases: Set<String> { Set(modelEntries.map(\.alias)) }
 
-    /// What answers as each of these models: another text whenever its file or its host's program has been replaced.
-    package nonisolated func identities(of models: [String]) async -> [String] {
-        var identities: [String] = []
-        for model in models { identities.append(await hosts.identity(of: model) ?? "-") }
-        return identities
+    /// What answers as each of these models; `nil` when there is none of one of them.
+    package nonisolated func sources(of models: [String]) async -> [ModelSource]? {
+        var sources: [ModelSource] = []
+        for model in models {
+            guard let source = await hosts.source(of: model) else { return nil }
+            sources.append(source)
+        }
+        return sources
     }
 
     private func loadModels() async {

@@ -20,9 +20,10 @@ package enum OrderedJSON: Sendable, Hashable {
     }
 
     /// Parses UTF-8 JSON text (RFC 8259), nested 500 deep at most.
+    /// - Parameter uniqueNames: whether two members with one name are an error.
     /// - Throws: ``APIError`` with status 400 that says where the text goes wrong.
-    package init(parsing bytes: some Sequence<UInt8>) throws(APIError) {
-        var parser = OrderedJSONParser(Array(bytes))
+    package init(parsing bytes: some Sequence<UInt8>, uniqueNames: Bool = false) throws(APIError) {
+        var parser = OrderedJSONParser(Array(bytes), uniqueNames: uniqueNames)
         self = try parser.document()
     }
 
@@ -49,9 +50,10 @@ private struct OrderedJSONParser {
     private let bytes: [UInt8]
     private var place = 0
     private var depth = 0
+    private let uniqueNames: Bool
     private static let deepest = 500
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: [UInt8], uniqueNames: Bool) { (self.bytes, self.uniqueNames) = (bytes, uniqueNames) }
 
     mutating func document() throws(APIError) -> OrderedJSON {
         let value = try value()
@@ -118,6 +120,7 @@ private struct OrderedJSONParser {
             guard take(UInt8(ascii: ":")) else { throw wrong("a colon is expected") }
             let member = OrderedJSON.Member(name, try value())
             if let earlier = places[name] {
+                guard !uniqueNames else { throw wrong("a member is there twice") }
                 members[earlier] = member
             } else {
                 places[name] = members.count

@@ -33,7 +33,15 @@ extension NanoUSD: Codable {
 
 extension NanoUSD: CustomStringConvertible {
     /// Plain decimal dollars without trailing zeros, for example `0.00001234`.
-    public var description: String { "\(dollars)" }
+    public var description: String {
+        let (whole, rest) = count.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000)
+        var text = "\(count < 0 ? "-" : "")\(whole)"
+        guard rest > 0 else { return text }
+        let digits = String(rest)
+        text += "." + String(repeating: "0", count: 9 - digits.utf8.count) + digits
+        while text.utf8.last == UInt8(ascii: "0") { text.removeLast() }
+        return text
+    }
 }
 
 /// The tokens of one model call or one invocation and their price, in the field names of OpenAI's `usage` object plus `cost` (USD).

@@ -1,12 +1,13 @@
 """LoRA adapters: chosen by the model's name or by a function, billed under their own names."""
 
+import json
 import shutil
 from pathlib import Path
 
 import openai
 import pytest
 
-from swiftlet import System, eventually
+from swiftlet import System, command, eventually
 
 FIXTURES = Path(__file__).resolve().parents[1] / "InferenceTests/Fixtures"
 MODELS = """\
@@ -51,6 +52,16 @@ def test_adapters_are_chosen_by_the_models_name(adapted):
     assert adapted.command("ledger", "verify").returncode == 0
 
 
+def test_the_base_is_mapped_once(adapted):
+    for name in ("chat", "chat:all", "chat:few"):
+        assert complete(adapted, name).status == 200
+    [host] = adapted.processes("swiftlet-host")
+    base = adapted.state / "models/llama.gguf"
+    ranges = [line.split()[0].split("-") for line in Path(f"/proc/{host.pid}/maps").read_text().splitlines() if line.endswith(str(base))]
+    mapped = sum(int(end, 16) - int(start, 16) for start, end in ranges)
+    assert base.stat().st_size <= mapped < 1.1 * base.stat().st_size + 4096
+
+
 def test_adapters_are_listed(adapted):
     listed = {model.id: model for model in adapted.client().models.list()}
     assert set(listed) == {"chat", "chat:all", "chat:broken", "chat:few"}
@@ -64,6 +75,17 @@ def test_what_cannot_be_used_is_told(adapted):
     broken = complete(adapted, "chat:broken")
     assert broken.status >= 400 and complete(adapted, "chat").status == 200
     assert "made for the architecture" in (adapted.state / "log/model-chat.log").read_text()
+
+
+def test_scores_with_an_adapter():
+    for reference in json.loads((FIXTURES / "adapters/adapters.json").read_text()):
+        adapter = ["--adapter", FIXTURES / f"adapters/{reference['adapter']}.gguf"] if reference["adapter"] else []
+        scored = command("score", FIXTURES / "architectures" / reference["model"], "--tokens", ",".join(map(str, reference["prompt"])), "--exact", *adapter, "--format", "json")
+        assert json.loads(scored.stdout)["logprobs"] == pytest.approx(reference["logProbabilities"], abs=1e-4)
+    other = command("score", FIXTURES / "architectures/llama.gguf", "--text", "The fox", "--adapter", FIXTURES / "adapters/phi3.gguf", check=False)
+    assert other.returncode != 0 and "made for the architecture" in other.stderr
+    missing = command("score", FIXTURES / "architectures/llama.gguf", "--text", "The fox", "--adapter", "nowhere.gguf", check=False)
+    assert missing.returncode != 0 and "nowhere.gguf" in missing.stderr
 
 
 def test_a_key_may_have_one_adapter_only(adapted):

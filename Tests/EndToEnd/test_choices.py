@@ -92,6 +92,26 @@ def test_an_echo_goes_before_the_answer(client):
     assert parts[0].logprobs.token_logprobs[0] is None and parts[1].logprobs.text_offset == [len(START)]
 
 
+def test_several_answers_with_an_echo_have_the_prompts_scores(client):
+    options = dict(n=3, seed=5, temperature=1, logprobs=2, echo=True, prompt=[START, "The sun"], max_tokens=4, extra_body={"ignore_eos": True})
+    answer = complete(client, **options)
+    for place, start in enumerate([START, "The sun"]):
+        alone = complete(client, **options | {"n": 1, "prompt": start, "max_tokens": 0}).choices[0].logprobs
+        count = len(alone.tokens)
+        for choice in answer.choices[place * 3:place * 3 + 3]:
+            scores = choice.logprobs
+            assert choice.text.startswith(start) and len(scores.tokens) == count + 4
+            assert (scores.tokens[:count], scores.token_logprobs[:count], scores.text_offset[:count]) == (alone.tokens, alone.token_logprobs, alone.text_offset)
+            assert scores.text_offset[count] == len(start)
+    texts = [""] * 6
+    tokens = [[] for _ in range(6)]
+    for chunk in complete(client, stream=True, **options):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.text
+            tokens[choice.index] += choice.logprobs.tokens if choice.logprobs else []
+    assert texts == [choice.text for choice in answer.choices] and tokens == [choice.logprobs.tokens for choice in answer.choices]
+
+
 # Several answers
 
 

@@ -125,6 +125,35 @@ def test_a_cache_that_is_too_small_says_so(make_host):
     assert host.post("/v1/completions", STORY, host.token())[0] == 200
 
 
+def test_guesses_change_nothing_but_the_time(tmp_path):
+    answers, hosts = [], []
+    try:
+        for most in ("0", "15"):
+            (tmp_path / most).mkdir()
+            hosts.append(host := Host(tmp_path / most, DEMO_MODEL, "--draft-max", most))
+            invocation = host.reserve()
+            body = STORY | {"max_tokens": 80, "n": 2, "logprobs": 2, "seed": 7}
+            answers.append([host.post("/v1/completions", body | more, host.token(invocation))[1]
+                            for more in ({}, {"temperature": 0.3}, {"frequency_penalty": 0.5}, {"stop": [" fox"]})])
+            answers[-1].append(host.billed(invocation))
+        plain, guessed = answers
+        assert guessed[-1] == plain[-1]
+        for one, other in zip(plain[:-1], guessed[:-1]):
+            assert other["choices"] == one["choices"] and other["usage"] == one["usage"]
+            assert "draft_n" not in one["timings"]
+        timings = guessed[0]["timings"]
+        assert timings["draft_n"] >= timings["draft_n_accepted"] > 0
+        connection = hosts[1].connection()
+        connection.request("GET", "/metrics")
+        metrics = connection.getresponse().read().decode()
+        for name, field in (("draft", "draft_n"), ("accepted", "draft_n_accepted")):
+            count = sum(answer["timings"].get(field, 0) for answer in guessed[:-1])
+            assert f'vllm:spec_decode_num_{name}_tokens_total{{model_name="chat"}} {count}\n' in metrics
+    finally:
+        for host in hosts:
+            host.end()
+
+
 def test_a_call_is_billed_before_its_end_is_sent(host):
     invocation = host.reserve()
     stream = host.stream(LONG, host.token(invocation))

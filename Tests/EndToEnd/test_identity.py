@@ -30,6 +30,8 @@ class Receiver(HTTPServer):
         super().__init__(("127.0.0.1", 0), self.Handler)
         self.received = []
         self.failures = 1
+        # What it has for those who get, and how often they did.
+        self.document, self.fetched = b"", 0
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     class Handler(BaseHTTPRequestHandler):
@@ -38,6 +40,13 @@ class Receiver(HTTPServer):
             self.server.received.append((dict(self.headers.items()), body))
             self.send_response(200 if len(self.server.received) > self.server.failures else 500)
             self.end_headers()
+
+        def do_GET(self):
+            self.server.fetched += 1
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.server.document)))
+            self.end_headers()
+            self.wfile.write(self.server.document)
 
         def log_message(self, *_):
             pass
@@ -134,3 +143,14 @@ def test_a_soft_budget_tells_the_webhook_once_though_it_fails_at_first(federated
     event = json.loads(body)
     assert event["type"] == "key.soft_budget_passed" and event["data"]["owner"] == "me@example.org"
     assert event["data"]["spent"] >= event["data"]["soft_budget"] == 0.000001
+
+
+def test_keys_come_from_a_url_too_and_are_asked_for_once(federated, receiver):
+    receiver.document = (federated.state / "jwks.json").read_bytes()
+    settings = federated.state / "swiftlet.yaml"
+    settings.write_text(settings.read_text().replace("jwks: jwks.json", f"jwks: 'http://127.0.0.1:{receiver.server_port}/jwks.json'"))
+    assert federated.stop() == 0
+    federated.serve()
+    for algorithm in [*KEYS, *KEYS]:
+        assert federated.request("GET", "/v1/models", key=token(algorithm)).status == 200
+    assert receiver.fetched == 1

@@ -1,10 +1,12 @@
 """What a response says it cost, what its record says and what the ledger sums up are one and the same."""
 
 import random
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from functions import HANDLERS
 from swiftlet import eventually
 
 DOCUMENTS = [{"id": "refunds", "text": "Refunds are accepted within 30 days."}, {"id": "shipping", "text": "Shipping takes 3 days."}]
@@ -136,3 +138,16 @@ def test_a_record_is_for_its_own_key(system, keyed, new_key):
     identifier, _ = one_answer(system, keyed[1], 1)
     assert system.request("GET", f"/v1/invocations/{identifier}", key=new_key()[1]).status == 404
     assert system.request("GET", f"/v1/invocations/{identifier}", key=None).status == 401
+
+
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_a_function_without_models_is_billed_for_the_functions_it_calls(system, keyed, functions, times):
+    _, client = keyed
+    functions.place("caller", {
+        "function.yaml": f"name: caller\nroutes: [POST /caller]\nhandler: ['{sys.executable}', caller.py]", "caller.py": HANDLERS / "caller.py"})
+    answer = eventually(lambda: (a := system.post("/caller", {"times": times}, key=client.api_key)).status != 404 and a)
+    assert answer.status == 200 and len(answer.json) == times, answer.body
+    record = system.invocation(answer.invocation, key=client.api_key)
+    assert (record["function"], record["status"], len(record["calls"])) == ("caller", "succeeded", times)
+    assert record["usage"]["total_tokens"] == sum(one["usage"]["total_tokens"] for one in answer.json)
+    assert float(answer.headers["x-swiftlet-cost-usd"]) == pytest.approx(sum(one["usage"]["cost"] for one in answer.json))

@@ -53,6 +53,10 @@ def test_the_command_line_and_the_api_report_the_same(system, used):
         found = results(get(system, f"/v1/usage?bucket_width={width}&group_by=model&group_by=version", key))
         assert sorted((r["model"], r["input_tokens"], r["output_tokens"], nano(r["cost"])) for r in found) == sorted(
             (row["model"], row["prompt_tokens"], row["completion_tokens"], nano(row["cost"])) for row in rows)
+    # By the hour nobody means every hour there ever was.
+    assert len(system.report("usage", "--key", name, "--group-by", "key", "--per", "hour")) in (1, 2)
+    assert system.report("usage", "--key", name, "--per", "hour", "--until", "2100-01-01") == []
+    assert system.report("usage", "--key", name, "--per", "hour", "--since", "1h", "--until", "2100-01-01") != []
     # As a spreadsheet: the same.
     table = list(csv.DictReader(io.StringIO(system.command("usage", "--key", name, "--group-by", "model", "--format", "csv").stdout)))
     assert sum(nano(row["cost"]) for row in table) == total(usages, "cost")

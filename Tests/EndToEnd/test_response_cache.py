@@ -9,6 +9,8 @@ import pytest
 from swiftlet import System, eventually
 
 CALL = {"model": "chat", "prompt": "Once upon a time", "max_tokens": 12, "ignore_eos": True, "temperature": 0}
+# Of the embedding model, in its file.
+NAME = b"all-minilm-l6-v2-q8_0"
 PRICES = """
 chat:  {input_cost_per_token: 0.00000015, cache_read_input_token_cost: 0.00000005, output_cost_per_token: 0.0000006, cache_read_output_token_cost: 0.00000001}
 embed: {input_cost_per_token: 0.00000002}
@@ -173,14 +175,31 @@ def test_another_version_or_model_is_asked_anew(caching):
     assert cache(embed(caching, "versions")) == "hit"
     model = caching.state / "models/all-minilm-l6-v2-q8_0.gguf"
     data = model.read_bytes()
-    model.unlink()
-    model.write_bytes(data)
-    # The host that runs still is what it was; the next one is another.
+    def replace(content):
+        model.unlink()
+        model.write_bytes(content)
+
+    def kill_hosts():
+        for host in caching.processes("swiftlet-host"):
+            host.kill()
+        eventually(lambda: not caching.processes("swiftlet-host"), what="the hosts' end")
+
+    # What is in the file counts, not which file it is.
+    replace(data)
+    kill_hosts()
     assert cache(embed(caching, "versions")) == "hit"
-    for host in caching.processes("swiftlet-host"):
-        host.kill()
+    assert cache(embed(caching, "that the host runs again")) == "miss"
+    # The host that runs still is what it was; the next one is another.
+    assert data.count(NAME) == 1
+    replace(data.replace(NAME, NAME[::-1]))
+    assert cache(embed(caching, "versions")) == "hit"
+    kill_hosts()
     eventually(lambda: embed(caching, "versions").headers["x-swiftlet-cache"] == "miss", what="the new model")
     assert cache(embed(caching, "versions")) == "hit"
+    # What the first one answered is still there for it.
+    replace(data)
+    kill_hosts()
+    eventually(lambda: embed(caching, "that the host runs again").headers["x-swiftlet-cache"] == "hit", what="the first model")
     models = caching.state / "models.yaml"
     models.write_text(models.read_text().replace(model.name, f"{model.name}\n  threads: 1"))
     caching.process.send_signal(signal.SIGHUP)

@@ -72,8 +72,10 @@ import Testing
         ("mistral.gguf", "phi3", "made for the architecture \"phi3\""), ("qwen3.gguf", "llama-all", "made for the architecture \"llama\""),
         ("llama3.gguf", "llama-all", "does not have: it was made for another model"), ("mixtral.gguf", "llama-all", "does not have"),
         ("nomic-bert.gguf", "llama-all", "makes embeddings"),
+        ("llama.gguf", "llama-embedding", "it changes token_embd.weight, and Swiftlet adapts neither embeddings nor experts"),
+        ("mixtral.gguf", "mixtral-experts", "it changes blk.0.ffn_gate_exps.weight, and Swiftlet adapts neither embeddings nor experts"),
     ])
-    func ofAnotherModel(model: String, adapter: String, message: String) async throws {
+    func thatCannotBeUsed(model: String, adapter: String, message: String) async throws {
         let engine = try engine(model, [adapter])
         defer { engine.shutdown() }
         #expect("\(try #require(engine.adapterProblems[adapter]))".contains(message))

@@ -18,6 +18,8 @@ import Testing
 
     struct EncoderReference: Decodable, CustomTestStringConvertible {
         var model: String
+        /// Of the first inputs, where the tokenizer is compared, too.
+        var texts: [String]?
         var inputs: [[Token]]
         var embeddings: [[Float]]
         var testDescription: String { model }
@@ -30,7 +32,7 @@ import Testing
         let names = try (Self.decoders.map(\.model) + Self.encoders.map(\.model)).map { model in
             try GGUFFile(path: fixture("architectures/\(model)")).metadata.requiredString("general.architecture")
         }
-        #expect(Set(names) == ["llama", "qwen2", "qwen3", "qwen3moe", "gemma2", "gemma3", "phi3", "nomic-bert"])
+        #expect(Set(names) == ["llama", "qwen2", "qwen3", "qwen3moe", "gemma2", "gemma3", "phi3", "bert", "nomic-bert"])
     }
 
     @Test(arguments: decoders, ["portable", "best"])
@@ -59,6 +61,7 @@ import Testing
         let engine = try engine(reference.model, kernels: "best", cacheType: .f32, packing: .none, embeddingTokensPerStep: 24)
         defer { engine.shutdown() }
         #expect(engine.description.canEmbed)
+        for (text, tokens) in zip(reference.texts ?? [], reference.inputs) { #expect(engine.tokenizer.encodeForModel(text, special: true) == tokens) }
         let ours = try await engine.embed(reference.inputs)
         for (vector, expected) in zip(ours, reference.embeddings) { expectClose(vector, expected, 2e-5) }
         for (input, vector) in zip(reference.inputs, ours) { #expect(try await engine.embed([input]) == [vector]) }

@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import TestSupport
 import Testing
 
 /// 10,000 headers from anywhere give an error or a file, and some of those an error or a tokenizer, soon and in bounded memory.

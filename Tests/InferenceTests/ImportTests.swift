@@ -72,19 +72,44 @@ import Testing
         }
     }
 
-    @Test func nomic() async throws {
-        let path = try importing("Import/encoders/nomic-bert", .f32)
+    @Test(arguments: ["nomic-bert", "xlm-roberta"])
+    func encoders(model: String) async throws {
+        let path = try importing("Import/encoders/\(model)", .f32)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let (made, expected) = (try GGUFFile(path: path), try GGUFFile(path: fixture("architectures/nomic-bert.gguf")))
+        let (made, expected) = (try GGUFFile(path: path), try GGUFFile(path: fixture("architectures/\(model).gguf")))
         #expect(Set(made.tensors.map(\.name)) == Set(expected.tensors.map(\.name)))
         for tensor in expected.tensors { #expect(try made.tensor(tensor.name).bytes.elementsEqual(tensor.bytes), "\(tensor.name)") }
-        var vectors: [[[Float]]] = []
+        var (vectors, tokens): ([[[Float]]], [[Token]]) = ([], [])
         for model in [path, expected.path] {
             let engine = try Engine(path: model, configuration: .init(threads: 1, packing: .none))
             defer { engine.shutdown() }
+            #expect(engine.description.contextLength == 128)
             vectors.append(try await engine.embed([[5, 17, 42, 8], [9]]))
+            tokens.append(engine.tokenizer.encodeForModel("The quick fox", special: true))
         }
         #expect(vectors[0] == vectors[1])
+        if model == "xlm-roberta" { #expect(tokens[0] == tokens[1] && tokens[0].first == 0 && tokens[0].last == 2) }
+    }
+
+    /// As newer versions of transformers save it.
+    @Test func bertWithItsVocabularyInTokenizerFile() throws {
+        let copy = try Copy("Import/bert")
+        defer { copy.removeAll() }
+        try copy.remove("vocab.txt")
+        let file = copy.url.appendingPathComponent("tokenizer.json")
+        try FileManager.default.copyItem(atPath: fixture("Import/bert-tokenizer.json"), toPath: file.path)
+        let out = copy.url.appendingPathComponent("out.gguf").path
+        try ModelImport(folder: copy.url.path, type: .f16, name: "tiny").write(to: out)
+        try expect(out, becomes: "Import/bert-f16.gguf")
+        for (from, to, message) in [
+            ("\"lowercase\":true", "\"lowercase\":false", "its vocabulary is cased"), ("\"WordPiece\"", "\"WordLevel\"", "not a BERT's"),
+            ("[SEP]", "[sep]", "tokenizer.json can't be used: it lacks [SEP]"),
+        ] {
+            let text = try String(contentsOf: URL(fileURLWithPath: fixture("Import/bert-tokenizer.json")), encoding: .utf8).replacing(": ", with: ":")
+            #expect(text.contains(from))
+            try Data(text.replacing(from, with: to).utf8).write(to: file)
+            #expect { try ModelImport(folder: copy.url.path, type: .f16, name: "x") } throws: { "\($0)".contains(message) }
+        }
     }
 
     /// `make_imported_tokenizer_fixtures.py` asked Hugging Face's tokenizers.
@@ -162,7 +187,7 @@ import Testing
         try expectFailure("has the shape [12, 32], but config.json asks for [13, 32]") {
             try $1.replace("config.json", "\"vocab_size\": 12", "\"vocab_size\": 13")
         }
-        try expectFailure("No such file or directory") { try $1.remove("vocab.txt") }
+        try expectFailure("vocab.txt can't be used: it is not there, nor is tokenizer.json") { try $1.remove("vocab.txt") }
         try expectFailure("it lacks [SEP]") { try $1.replace("vocab.txt", "[SEP]", "[sep]") }
         try expectFailure("has no model.safetensors, nor model.safetensors.index.json") { try $1.remove("model.safetensors") }
         try expectFailure("its header is longer than the file") { try $1.write("model.safetensors", Data([255, 255, 255, 255, 0, 0, 0, 0])) }
@@ -203,6 +228,10 @@ import Testing
     private func expect(_ folder: String, _ type: ModelImport.WeightType, becomes name: String) throws {
         let path = try importing(folder, type)
         defer { try? FileManager.default.removeItem(atPath: path) }
+        try expect(path, becomes: name)
+    }
+
+    private func expect(_ path: String, becomes name: String) throws {
         let (made, expected) = (try GGUFFile(path: path), try GGUFFile(path: fixture(name)))
         #expect(made.metadata.keys == expected.metadata.keys)
         for key in expected.metadata.keys {

@@ -41,6 +41,25 @@ import Testing
         #expect(scores == (try await engine.predict(after: Self.prompt)))
     }
 
+    /// Who wants scores of the prompt computes all of it, and others find that.
+    @Test func aScoredPromptIsComputedOnce() async throws {
+        let engine = try engine()
+        defer { engine.shutdown() }
+        var scoring = request(Self.prompt, "a")
+        (scoring.topScores, scoring.scoresPrompt) = (1, true)
+        let generations = [try engine.generate(scoring)] + (try (0..<3).map { _ in try engine.generate(request(Self.prompt, "a")) })
+        var outcomes: [Generation.Outcome] = []
+        for generation in generations { outcomes.append(await generation.outcome) }
+        #expect(outcomes.map(\.cachedTokens) == [0, 64, 64, 64])
+        let scores = await generations[0].promptScores
+        #expect(scores.count == 69)
+        #expect(await generations[1].promptScores.isEmpty)
+        // Once more: all is there, and it is computed anew.
+        let again = try engine.generate(scoring)
+        #expect(await again.outcome.cachedTokens == 0)
+        #expect(await again.promptScores == scores)
+    }
+
     @Test func tenantsDoNotShare() async throws {
         let engine = try engine()
         defer { engine.shutdown() }

@@ -21,6 +21,89 @@ import Testing
         #expect(step(&scheduler) == [1: 20..<21])
     }
 
+    // MARK: Guesses
+
+    private func guessing(_ sequences: Int, blocks: Int = 1000, upTo tokens: Int = 16) -> Scheduler {
+        Scheduler(.init(sequences: sequences, tokensPerStep: 64, tokensPerGuessingStep: tokens, blocks: blocks, blockLength: 16))
+    }
+
+    @Test func guessesThatDidNotHoldAreEvaluatedAnew() {
+        var scheduler = guessing(2)
+        scheduler.add(1, tokens: 4)
+        #expect(scheduler.nextStep { _, limit in limit }.map(\.range) == [0..<4], "a prompt is not guessed")
+        scheduler.appendToken(to: 1)
+        let first = scheduler.nextStep { _, limit in limit }
+        #expect(first.map(\.range) == [4..<20] && first.map(\.guesses) == [15], "what a step with guesses has room for")
+        #expect(first[0].blocks.count == 2)
+        // Two of them held, and another token came in place of the third.
+        for _ in 0..<3 { scheduler.appendToken(to: 1) }
+        let second = scheduler.nextStep { _, _ in 2 }
+        #expect(second.map(\.range) == [7..<10] && second.map(\.guesses) == [2])
+        // Both held; then none.
+        for _ in 0..<3 { scheduler.appendToken(to: 1) }
+        #expect(scheduler.nextStep { _, _ in 3 }.map(\.range) == [10..<14])
+        scheduler.appendToken(to: 1)
+        #expect(scheduler.nextStep().map(\.range) == [11..<12])
+    }
+
+    @Test func streamsShareTheRoomForGuesses() {
+        var scheduler = guessing(12)
+        for id in 0..<4 { scheduler.add(id, tokens: 1) }
+        var asked: [Int: Int] = [:]
+        let four = scheduler.nextStep { id, limit in
+            asked[id] = limit
+            return id == 2 ? limit : 0
+        }
+        #expect(asked == [0: 3, 1: 3, 2: 3, 3: 3] && four.map(\.guesses) == [0, 0, 3, 0], "what others leave is left")
+        for id in 4..<10 { scheduler.add(id, tokens: 1) }
+        for id in 0..<4 { scheduler.appendToken(to: id) }
+        #expect(scheduler.nextStep { _, _ in 1 }.allSatisfy { $0.guesses == 0 && $0.range.count == 1 }, "ten are too many")
+        // Nor beside a prompt that fills the step.
+        var other = guessing(2)
+        other.add(1, tokens: 1)
+        other.add(2, tokens: 40)
+        #expect(other.nextStep { _, _ in 1 }.allSatisfy { $0.guesses == 0 })
+    }
+
+    @Test func nobodyLeavesForAGuess() {
+        var scheduler = guessing(2, blocks: 3)
+        scheduler.add(1, tokens: 12)
+        scheduler.add(2, tokens: 14)
+        _ = scheduler.nextStep()
+        for id in [1, 2] { scheduler.appendToken(to: id) }
+        let slices = scheduler.nextStep { _, limit in limit }
+        #expect(slices.map(\.guesses) == [7, 0] && slices.map(\.blocks.count) == [2, 1], "the second has no room to guess")
+        #expect(scheduler.runningCount == 2)
+        // Nothing held: the block is there for the second, which now needs it.
+        for id in [1, 2] { scheduler.appendToken(to: id) }
+        #expect(scheduler.nextStep().map(\.blocks.count) == [1, 1])
+        for id in [1, 2] { scheduler.appendToken(to: id) }
+        #expect(scheduler.nextStep().map(\.blocks.count) == [1, 2] && scheduler.runningCount == 2)
+    }
+
+    /// Blocks are found by their keys only when all in them is known and was evaluated as known.
+    @Test func blocksOfGuessesAreNotShared() {
+        let root = BlockKey(tenant: "t", model: "m")
+        var chain = BlockKeyChain(root: root)
+        let tokens = (0..<64).map { Token($0) }
+        chain.extend(to: tokens, blockLength: 16)
+        for held in 0...5 {
+            var scheduler = guessing(3)
+            scheduler.add(1, tokens: 14, keys: [])
+            _ = scheduler.nextStep()
+            // The first token fills nothing; guesses fill the block, and more.
+            scheduler.appendToken(to: 1)
+            #expect(scheduler.nextStep { _, limit in limit }.map(\.range) == [14..<30])
+            for index in 15..<16 + held { scheduler.appendToken(to: 1, key: index == 15 ? chain.keys[0] : nil) }
+            // The block's last token is known in any case, and evaluated as known from the first guess on that held.
+            scheduler.add(2, tokens: 20, keys: [chain.keys[0]])
+            let range = scheduler.nextStep().first { $0.sequence == 2 }?.range
+            #expect(range == (held == 0 ? nil : 16..<20), "\(held)")
+            let later = scheduler.nextStep().first { $0.sequence == 2 }?.range
+            #expect(later == (held == 0 ? 16..<20 : nil))
+        }
+    }
+
     @Test func streamsGoOnWhileALongPromptIsEvaluated() {
         var scheduler = scheduler(4, 8)
         for stream in 1...3 { scheduler.add(stream, tokens: 1) }

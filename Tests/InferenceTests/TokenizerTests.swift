@@ -50,6 +50,15 @@ import Testing
         }
     }
 
+    /// Each is compared with its regular expressions in ``TokenizerGoldenTests``.
+    @Test(arguments: [
+        "gpt-2", "llama-bpe", "qwen2", "qwen35", "smollm", "deepseek-llm", "deepseek-coder", "falcon", "mpt", "starcoder", "refact", "command-r",
+    ])
+    func theFamiliesPreTokenizersAreThere(name: String) throws {
+        let found = try #require(PreTokenizer.named(name))
+        #expect(PreTokenizer.all.contains { $0.names == found.names })
+    }
+
     @Test func whatIsNotSupportedIsNamed() throws {
         let unknownModel = GGUFBytes(pairs: 1).string("tokenizer.ggml.model").u32(8).string("rwkv")
         try expectTokenizerFailure(unknownModel, "the tokenizer \"rwkv\" is not supported; Swiftlet has gpt2, gemma4, llama, t5 and bert.")

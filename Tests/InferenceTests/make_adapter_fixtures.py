@@ -34,8 +34,8 @@ def adapter(name, architecture, base, targets, rank, alpha, kind, seed):
     writer.add_type("adapter"); writer.add_string("adapter.type", "lora"); writer.add_float32("adapter.lora.alpha", alpha); writer.add_name(name)
     changed = dict(base)
     for target in [t for t in base if any(f".{x}." in f".{t}" for x in targets)]:
-        rows, columns = base[target].shape
-        a, b = ((0.4 * numbers.standard_normal(shape)).astype(kind) for shape in ((rank, columns), (rows, rank)))
+        *experts, rows, columns = base[target].shape
+        a, b = ((0.4 * numbers.standard_normal((*experts, *shape))).astype(kind) for shape in ((rank, columns), (rows, rank)))
         writer.add_tensor(f"{target}.lora_a", a); writer.add_tensor(f"{target}.lora_b", b)
         changed[target] = base[target] + alpha / rank * b.astype(np.float64) @ a.astype(np.float64)
     close(writer)
@@ -72,6 +72,9 @@ if __name__ == "__main__":
         reference("llama", "llama-few", llama_config(), NAMES, adapter("llama-few", "llama", llama, ["attn_q", "ffn_down"], 16, 16.0, np.float16, 2), prompt),
         reference("phi3", "phi3", phi3_config, PHI3, adapter("phi3", "phi3", phi3, ["attn_qkv", "attn_output", "ffn_up", "ffn_down"], 4, 4.0, np.float32, 3), prompt),
     ]
+    # What is refused: changes of embeddings and of experts.
+    adapter("llama-embedding", "llama", llama, ["token_embd"], 2, 2.0, np.float32, 4)
+    adapter("mixtral-experts", "llama", weights("mixtral"), ["ffn_gate_exps"], 2, 2.0, np.float32, 5)
     with open(f"{OUT}/adapters.json", "w", encoding="utf-8") as file:
         json.dump(results, file, ensure_ascii=False, separators=(",", ":"))
         file.write("\n")

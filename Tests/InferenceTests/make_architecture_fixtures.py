@@ -12,6 +12,7 @@ import gguf
 import numpy as np
 import torch
 import transformers
+from tokenizers import Tokenizer
 from transformers import AutoModel, AutoModelForCausalLM
 
 from make_model_fixtures import BERT_TOKENS, add_byte_pair_tokenizer, add_word_pieces, byte_pair_tokenizer, close, interleaved, randomize, rounded
@@ -176,6 +177,53 @@ def nomic(name):
     return {"model": f"{name}.gguf", "inputs": inputs, "embeddings": [rounded(vector / vector.norm()) for vector in vectors]}
 
 
+def xlm_roberta(name):
+    """E5-multilingual and BGE-M3: a bert with unigram tokens, whose first position has number 2 in transformers (the padding's, and one more)."""
+    layers, offset, kinds = 2, 2, {"<unk>": 2}
+    tokenizer = Tokenizer.from_file(f"{FIXTURES}/Import/tokenizers/unigram.json")
+    count = tokenizer.get_vocab_size()
+    config = transformers.XLMRobertaConfig(
+        vocab_size=count, hidden_size=WIDTH, num_hidden_layers=layers, num_attention_heads=HEADS, intermediate_size=FEED_FORWARD, max_position_embeddings=CONTEXT + offset,
+        type_vocab_size=1, layer_norm_eps=1e-5, bos_token_id=0, pad_token_id=1, eos_token_id=2, attn_implementation="eager")
+    model = transformers.XLMRobertaModel(config).eval()
+    randomize(model, 5, 0.15)
+    saved = f"{FIXTURES}/Import/encoders/{name}"
+    model.save_pretrained(saved)
+    os.makedirs(f"{saved}/1_Pooling", exist_ok=True)
+    json.dump({"word_embedding_dimension": WIDTH, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, open(f"{saved}/1_Pooling/config.json", "w"))
+    json.dump({"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}, open(f"{saved}/tokenizer_config.json", "w"))
+    tokenizer.save(f"{saved}/tokenizer.json")
+    writer = gguf.GGUFWriter(f"{FOLDER}/{name}.gguf", "bert")
+    writer.add_name(name); writer.add_block_count(layers); writer.add_context_length(CONTEXT); writer.add_embedding_length(WIDTH); writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS); writer.add_layer_norm_eps(1e-5); writer.add_causal_attention(False); writer.add_pooling_type(gguf.PoolingType.CLS)
+    pieces = json.loads(tokenizer.to_str())["model"]["vocab"]
+    writer.add_tokenizer_model("t5"); writer.add_tokenizer_pre("default"); writer.add_token_list([text for text, _ in pieces]); writer.add_token_scores([score for _, score in pieces])
+    writer.add_token_types([kinds.get(text, 3) if text.startswith("<") else 1 for text, _ in pieces])
+    writer.add_add_space_prefix(True); writer.add_token_type_count(1); writer.add_remove_extra_whitespaces(True)
+    writer.add_bos_token_id(0); writer.add_eos_token_id(2); writer.add_unk_token_id(3); writer.add_sep_token_id(2); writer.add_pad_token_id(1); writer.add_add_bos_token(True); writer.add_add_eos_token(True)
+    state = model.state_dict()
+    put = lambda name, tensor: writer.add_tensor(name, tensor.detach().numpy().astype(np.float32))
+    put("token_embd.weight", state["embeddings.word_embeddings.weight"]); put("token_types.weight", state["embeddings.token_type_embeddings.weight"])
+    put("position_embd.weight", state["embeddings.position_embeddings.weight"][offset:])
+    names = [("embeddings.LayerNorm", "token_embd_norm")]
+    for layer in range(layers):
+        for theirs, ours in (
+            ("attention.self.query", "attn_q"), ("attention.self.key", "attn_k"), ("attention.self.value", "attn_v"), ("attention.output.dense", "attn_output"),
+            ("attention.output.LayerNorm", "attn_output_norm"), ("intermediate.dense", "ffn_up"), ("output.dense", "ffn_down"), ("output.LayerNorm", "layer_output_norm")):
+            names.append((f"encoder.layer.{layer}.{theirs}", f"blk.{layer}.{ours}"))
+    for theirs, ours in names:
+        for part in ("weight", "bias"):
+            put(f"{ours}.{part}", state[f"{theirs}.{part}"])
+    close(writer)
+    model.double()
+    words = ["The quick brown fox", "x", " Once upon a time,  there was a kite. ", "Schöne Grüße: 日本"]
+    encoded = [tokenizer.encode(text).ids for text in words]
+    inputs = encoded + texts(count, 4)
+    with torch.no_grad():
+        vectors = [model(torch.tensor([ids])).last_hidden_state[0, 0] for ids in inputs]
+    return {"model": f"{name}.gguf", "texts": words, "inputs": inputs, "embeddings": [rounded(vector / vector.norm()) for vector in vectors]}
+
+
 def window(file, config):
     file.writer.add_sliding_window(config.sliding_window)
 
@@ -237,6 +285,7 @@ def decoders(tokenizer):
 
 def encoders(tokenizer):
     yield "nomic-bert", lambda: nomic("nomic-bert")
+    yield "xlm-roberta", lambda: xlm_roberta("xlm-roberta")
     yield "qwen3-embedding", lambda: embedder(
         "qwen3-embedding", "qwen3", transformers.Qwen3Config(**COMMON, head_dim=HEAD, rope_parameters={"rope_type": "default", "rope_theta": 1e6}, tie_word_embeddings=True), tokenizer,
         gguf.PoolingType.LAST)

@@ -1,5 +1,5 @@
 """Writes Fixtures/Import/tokenizers: a llama of no meaning, tokenizer.json files of the kinds that models of our architectures have,
-and encoded.json: what Hugging Face's tokenizers makes of some texts with each; and Fixtures/Import/decoders/tokenizer.json.
+and encoded.json: what Hugging Face's tokenizers makes of some texts with each; and Fixtures/Import/decoders/tokenizer.json and Fixtures/Import/bert-tokenizer.json.
 
     pip install tokenizers safetensors numpy
     python make_imported_tokenizer_fixtures.py
@@ -40,10 +40,21 @@ def unigram():
     return tokenizer
 
 
+def word_piece():
+    """The vocabulary of Fixtures/Import/bert as newer versions of transformers save it."""
+    pieces = open(f"{FIXTURES}/Import/bert/vocab.txt", encoding="utf-8").read().split("\n")[:-1]
+    tokenizer = Tokenizer(models.WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 3), ("[SEP]", 4)])
+    return tokenizer
+
+
 if __name__ == "__main__":
     os.makedirs(FOLDER, exist_ok=True)
     os.makedirs(f"{FIXTURES}/Import/decoders", exist_ok=True)
     byte_pair_tokenizer().save(f"{FIXTURES}/Import/decoders/tokenizer.json")
+    word_piece().save(f"{FIXTURES}/Import/bert-tokenizer.json")
     json.dump({
         "architectures": ["LlamaForCausalLM"], "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_hidden_layers": 1, "num_attention_heads": 1, "max_position_embeddings": 64,
         "vocab_size": ROWS, "rms_norm_eps": 1e-5, "hidden_act": "silu", "tie_word_embeddings": True}, open(f"{FOLDER}/config.json", "w"))

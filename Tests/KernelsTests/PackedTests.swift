@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import Testing
 
@@ -73,6 +74,22 @@ import Testing
         for number in [Float.greatestFiniteMagnitude, 1e30, 0, -Float.leastNonzeroMagnitude] { #expect(!product(number).isNaN) }
         let zeros = [Float](repeating: 0, count: columns), tiny = [Float](repeating: 1e-38, count: columns)
         #expect(products(kernels, type, weights, zeros + tiny, rows: 1, columns: columns, count: 2) == [0, 0])
+    }
+
+    /// llama.cpp's own test of its types: a product of this row with the same numbers one on is off by less than this, by element.
+    /// Source: `tests/test-quantize-fns.cpp`
+    @Test(arguments: [SWL_Q4_K, SWL_Q5_K, SWL_Q6_K])
+    func productsAreWithinLlamaCppsBounds(type: swl_type) throws {
+        let count = 32 * 128
+        let (weights, activations) = ((0..<count).map { 0.1 + 2 * cosf(Float($0)) }, (0..<count).map { 0.1 + 2 * cosf(Float($0) + 1) })
+        var bytes = [UInt8](repeating: 0, count: count)
+        #expect(swl_encode_row(type, weights, count, &bytes))
+        let exact = zip(weights, activations).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        for build in Self.builds {
+            let kernels = try #require(swl_kernels_named(build)).pointee
+            let ours = products(kernels, type, bytes, activations, rows: 1, columns: count, count: 1)
+            #expect(abs(Double(ours[0]) - exact) / Double(count) < 0.02)
+        }
     }
 
     @Test func whatCanBePacked() {

@@ -23,6 +23,30 @@ import Wire
         #expect(try scratch.count("usage") == 1)
     }
 
+    @Test func `An invocation that is entered at its end is as one that was reserved and settled`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let settlement = Settlement(status: .succeeded, httpStatus: 200, duration: .milliseconds(12), queued: .milliseconds(5))
+        let key = try await ledger.createKey(name: "app").key
+        var plain = Reservation(key: key.id, tenant: key.tenant, function: "hello", route: "GET /hello", started: noon)
+        var called = plain
+        (plain.id, called.id) = (UUIDv7(), UUIDv7())
+        let before = ledger.commitCounts.commits
+        let record = try await ledger.enter(plain, settlement)
+        #expect(ledger.commitCounts.commits == before + 1)
+        #expect(try await ledger.invocation(plain.id, tenant: key.tenant) == record)
+        #expect(record.status == .succeeded && record.durationMilliseconds == 12 && record.started == noon)
+
+        // It was reserved meanwhile, for a function that it called.
+        try await ledger.reserve(called)
+        _ = try await ledger.record(
+            UsageRow(invocation: called.id, model: "embed", kind: .embedding, promptTokens: 7, started: noon))
+        #expect(try await ledger.enter(called, settlement).usage.promptTokens == 7)
+        // Once is enough.
+        #expect(try await ledger.enter(called, Settlement(status: .failed, httpStatus: 500, duration: .zero)).status == .succeeded)
+        #expect(try await ledger.verify().faults.isEmpty)
+    }
+
     @Test func `A settled invocation has the sum of its calls and stays as it was first settled`() async throws {
         let scratch = try Scratch()
         let ledger = try Ledger(path: scratch.ledger)

@@ -33,7 +33,8 @@ import Wire
 
     @Test func `A signed token reads back, until it expires`() throws {
         let token = InvocationToken(
-            invocation: UUIDv7(), tenant: "acme", key: "k1", function: "Ünïcode/+", models: [], expires: noon + 0.5)
+            invocation: UUIDv7(), tenant: "acme", key: "k1", function: "Ünïcode/+", models: [], expires: noon + 0.5,
+            attempt: Attempt.whole.next().next())
         let text = try token.signed(with: key)
         #expect(text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
         #expect(try InvocationToken(verifying: text, with: key, now: noon) == token)

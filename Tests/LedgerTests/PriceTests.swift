@@ -112,6 +112,33 @@ import Wire
         #expect(try await ledger.verify().faults.isEmpty)
     }
 
+    /// An adapter is first heard of when it is called, perhaps long after the price list was read.
+    @Test func `An adapter costs what its model does, from the beginning on, unless it has a price of its own`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let (first, second, own) = (try price("chat", "0.000001"), try price("chat", "0.000002"), try price("chat:legal", "0.00001"))
+        try await ledger.setPrices([first, own], from: noon)
+        try await ledger.setPrices([second, own], changes: [PriceChange(first, from: noon + 120)], from: noon + 60)
+        let invocation = try await ledger.reserved().id
+        func cost(_ model: String, after seconds: Double) async throws -> NanoUSD {
+            try await ledger.record(UsageRow(invocation: invocation, model: model, kind: .chat, promptTokens: 10, started: noon + seconds)).cost
+        }
+        for (seconds, expected) in [(30.0, 10_000), (90, 20_000), (150, 10_000)] as [(Double, Int64)] {
+            #expect(try await cost("chat:support", after: seconds) == NanoUSD(expected))
+            #expect(try await cost("chat:legal", after: seconds) == NanoUSD(100_000))
+            #expect(try await cost("other:support", after: seconds) == .zero, "its model is free")
+        }
+        // A new list changes both; once the adapter has a price in it, the model's is the model's alone.
+        try await ledger.setPrices([first, own], from: noon + 200)
+        #expect(try await cost("chat:support", after: 250) == NanoUSD(10_000))
+        try await ledger.setPrices([second, own, price("chat:support", "0.000005")], from: noon + 300)
+        #expect(try await cost("chat:support", after: 350) == NanoUSD(50_000))
+        #expect(try await cost("chat", after: 350) == NanoUSD(20_000))
+        try await ledger.setPrices([second], from: noon + 400)
+        for adapter in ["support", "legal"] { #expect(try await cost("chat:\(adapter)", after: 450) == NanoUSD(20_000)) }
+        #expect(try await ledger.verify().faults.isEmpty)
+    }
+
     @Test func `Embeddings may have a price of their own`() throws {
         let embed = Price(
             model: "e", input: try UnitPrice(dollars: "0.000001"), embedding: try UnitPrice(dollarsPerMillion: "0.02"))

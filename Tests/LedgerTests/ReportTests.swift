@@ -84,6 +84,28 @@ import Wire
         for start in groups.compactMap(\.start) { #expect(period.interval(containing: start).lowerBound == start) }
     }
 
+    @Test func `Without a beginning, a report by the hour has a day, one by the day a week and one by the month a year`() {
+        let now = Date(timeIntervalSince1970: 1_796_040_061)  // 2026-11-30T12:01:01Z
+        #expect(Period.hour.usualStart(before: now).ISO8601Format() == "2026-11-29T13:00:00Z")
+        #expect(Period.day.usualStart(before: now).ISO8601Format() == "2026-11-24T00:00:00Z")
+        #expect(Period.month.usualStart(before: now).ISO8601Format() == "2025-12-01T00:00:00Z")
+        // A bound that is the beginning of a period is none of it.
+        let midnight = Period.day.interval(containing: now).lowerBound
+        #expect(Period.day.usualStart(before: midnight).ISO8601Format() == "2026-11-23T00:00:00Z")
+    }
+
+    @Test func `A key with two tags counts under both, and once where they are not told apart`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let id = try await ledger.reserved(keyName: "tagged").id
+        try await ledger.updateKey("tagged") { $0.tags = ["a", "b"] }
+        _ = try await ledger.record(UsageRow(invocation: id, model: "chat", kind: .chat, promptTokens: 1, started: noon))
+        let other = try await ledger.reserved(keyName: "plain").id
+        _ = try await ledger.record(UsageRow(invocation: other, model: "chat", kind: .chat, promptTokens: 1, started: noon))
+        #expect(try await ledger.usage(UsageQuery(groupBy: [.tag])).map(\.values) == [[""], ["a"], ["b"]])
+        #expect(try await ledger.usage(UsageQuery(groupBy: [.key], only: [.tag: ["a", "b"]])).map(\.calls) == [1])
+    }
+
     @Test func `Bounds within an hour take in the whole hour`() async throws {
         let scratch = try Scratch()
         let ledger = try Ledger(path: scratch.ledger)

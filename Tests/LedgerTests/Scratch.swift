@@ -36,15 +36,24 @@ extension Ledger {
 }
 
 extension Scratch {
+    /// Another connection, which waits for those that are just being closed.
+    private var reader: DatabaseQueue {
+        get throws {
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(5)
+            return try DatabaseQueue(path: ledger, configuration: configuration)
+        }
+    }
+
     /// The number of rows of a table, seen by another connection.
     func count(_ table: String) throws -> Int {
-        try DatabaseQueue(path: ledger).read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM \(table)") } ?? -1
+        try reader.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM \(table)") } ?? -1
     }
 }
 
 extension Scratch {
     /// The sum of a column, seen by another connection.
     func sum(_ column: String, of table: String) throws -> Int64 {
-        try DatabaseQueue(path: ledger).read { try Int64.fetchOne($0, sql: "SELECT SUM(\(column)) FROM \(table)") } ?? 0
+        try reader.read { try Int64.fetchOne($0, sql: "SELECT SUM(\(column)) FROM \(table)") } ?? 0
     }
 }

@@ -9,7 +9,9 @@ import Wire
     @Test(arguments: [
         (#"{"a":1,"b":"x"}"#, #" { "b" : "x", "a": 1.0 }"#),
         (#"{"text":"ö","temperature":0}"#, #"{"temperature":0.0,"text":"\u00f6"}"#),
-        (#"{"a":1,"a":2}"#, #"{"a":2}"#),
+        (#"{"a":[1,-2,0.5,100,1e-7]}"#, #"{"a":[1e0,-2.0,5E-1,1.0e2,0.0000001]}"#),
+        (#"{"m":[{"role":"user","content":{"x":1,"y":{"p":2,"q":3}}}]}"#, #"{"m":[{"content":{"y":{"q":3,"p":2},"x":1},"role":"user"}]}"#),
+        (#"{"a/b":"\ud83d\ude00\/\t"}"#, #"{"a\/b":"😀/\u0009"}"#),
     ])
     func `Requests that say the same are the same`(one: String, other: String) throws {
         #expect(try #require(digest(one)) == #require(digest(other)))
@@ -18,8 +20,11 @@ import Wire
     @Test(arguments: [
         (#"{"a":1}"#, #"{"a":2}"#), (#"{"a":1}"#, #"{"a":"1"}"#), (#"{"a":1}"#, #"{"a":1.5}"#), (#"{"a":null}"#, #"{}"#),
         (#"{"a":"bc"}"#, #"{"ab":"c"}"#), (#"{"a":["b","c"]}"#, #"{"a":["b,c"]}"#), (#"{"a":[[1],2]}"#, #"{"a":[1,[2]]}"#),
+        (#"{"a":[1,2]}"#, #"{"a":[2,1]}"#), (#"{"a":"1.0"}"#, #"{"a":"1"}"#), (#"{"a":true}"#, #"{"a":"true"}"#), (#"{"a":{}}"#, #"{"a":[]}"#),
+        (#"{"a":9007199254740993}"#, #"{"a":9007199254740992}"#), (#"{"stream":false}"#, #"{}"#), (#"{"n":1}"#, #"{}"#),
         // The order of a schema's members is that of the answer.
-        (#"{"schema":{"x":1,"y":2}}"#, #"{"schema":{"y":2,"x":1}}"#),
+        (#"{"response_format":{"json_schema":{"x":1,"y":2}}}"#, #"{"response_format":{"json_schema":{"y":2,"x":1}}}"#),
+        (#"{"chat_template_kwargs":{"a":[{"x":1,"y":2}]}}"#, #"{"chat_template_kwargs":{"a":[{"y":2,"x":1}]}}"#),
     ])
     func `Requests that say something else are others`(one: String, other: String) throws {
         #expect(try #require(digest(one)) != #require(digest(other)))
@@ -34,7 +39,8 @@ import Wire
 
     @Test(arguments: [
         "", "[1]", "{", #"{"temperature":0.7}"#, #"{"temperature":0,"tools":[{"type":"function"}]}"#, #"{"seed":"7","temperature":1}"#,
-        #"{"functions":[{"name":"f"}]}"#,
+        #"{"functions":[{"name":"f"}]}"#, #"{"a":1,"a":2}"#, #"{"a":[{"b":1,"b":1}]}"#, #"{"a":1,"\u0061":1}"#,
+        #"{"a":9007199254740993.0}"#, #"{"a":92233720368547758080}"#,
     ])
     func `What may be answered differently, or has effects, is not looked up`(body: String) {
         #expect(digest(body) == nil)

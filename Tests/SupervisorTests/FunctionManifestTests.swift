@@ -13,6 +13,7 @@ import Testing
             routes: [POST /generate, "PUT /collections/{name}/documents"]
             handler: ./generate --fast
             models: [chat, embed]
+            adapter: support
             environment: {LOG_LEVEL: debug}
             scale:  {min: 1, max: 8, concurrency: 16, idle: 90s}
             limits: {timeout: 2m, body: 2MiB, memory: 256MiB}
@@ -27,6 +28,7 @@ import Testing
         #expect(read.routes[1].parameterNames == ["name"])
         #expect(read.handler == .program(["./generate", "--fast"]))
         #expect(read.models == ["chat", "embed"])
+        #expect(read.adapter == "support" && read.modelNames.map { "\($0)" } == ["chat:support", "embed"], "it is the first one's")
         #expect(read.environment == ["LOG_LEVEL": "debug"])
         #expect(read.scale == .init(min: 1, max: 8, concurrency: 16, idle: .seconds(90)))
         #expect(read.limits == .init(timeout: .seconds(120), body: 2 << 20, memory: 256 << 20))
@@ -35,7 +37,7 @@ import Testing
     @Test func whatIsLeftOutHasDefaults() throws {
         let read = try manifest("routes: GET /x\nhandler: php-cgi\nscript: index.php\n")
         #expect(read.name == "folder" && read.script == "index.php" && read.models.isEmpty)
-        #expect(read.scale == .init() && read.limits == .init())
+        #expect(read.scale == .init() && read.limits == .init() && read.adapter == nil && read.modelNames.isEmpty)
     }
 
     @Test(arguments: [
@@ -60,6 +62,9 @@ import Testing
         ("routes: [POST /a]\nhandler: ./a\nenvironment: {SWIFTLET_DATA: /}\n", 3, "is set by Swiftlet"),
         ("routes: [POST /a]\nhandler: ./a\nmodels: [chat, gpt]\n", 3, "names 'gpt', which is not in models.yaml"),
         ("routes: [GET /a/{id}]\nhandler: ./a\n", 1, "in quotes"),
+        ("routes: [POST /a]\nhandler: ./a\nmodels: [chat]\nadapter: My Adapter\n", 4, "'adapter' must be 1 to 40 of a-z, 0-9 and '-'"),
+        ("routes: [POST /a]\nhandler: ./a\nmodels: [chat]\nadapter: [support]\n", 4, "'adapter'"),
+        ("routes: [POST /a]\nhandler: ./a\nadapter: support\n", 3, "'adapter' needs the model that has it"),
         ("routes: [POST /a\nhandler: ./a\n", 2, "not valid YAML"),
         ("- a\n- b\n", 1, "expected a mapping"),
     ])

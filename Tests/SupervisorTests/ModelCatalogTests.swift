@@ -23,6 +23,7 @@ import Testing
           threads: 4
           kv_cache: q8_0
           kv_cache_size: 2GiB
+          draft_max: 4
         embed:
           file: /models/b.gguf
         """
@@ -31,7 +32,7 @@ import Testing
         let entries = try withState(Self.full) { try ModelCatalog(of: $0) }.entries
         #expect(entries.map(\.alias) == ["chat", "embed"] && entries.map(\.file) == ["a.gguf", "/models/b.gguf"])
         #expect(entries[0].keepWarm == nil && entries[0].memory == 600 << 20 && entries[0].stallTimeout == .seconds(90))
-        #expect(entries[0].hostOptions == ["--threads", "4", "--kv-cache", "q8_0", "--kv-cache-size", "\(2 << 30)"])
+        #expect(entries[0].hostOptions == ["--threads", "4", "--kv-cache", "q8_0", "--kv-cache-size", "\(2 << 30)", "--draft-max", "4"])
         #expect(entries[1].keepWarm == .seconds(900) && entries[1].memory == nil && entries[1].hostOptions == [])
     }
 
@@ -51,6 +52,7 @@ import Testing
         ("threads: 0", "'threads' must be a whole number from 1 to 256 (it is '0')"), ("threads: all", "'threads' must be a whole number"),
         ("kv_cache: q4_0", "'kv_cache' must be one of f16, q8_0, f32 (it is 'q4_0')"), ("kv_cache: [f16]", "'kv_cache' must be one of"),
         ("kv_cache_size: much", "'kv_cache_size' must be a size"), ("kv_cach: f16", "did you mean 'kv_cache'?"),
+        ("draft_max: 16", "'draft_max' must be a whole number from 0 to 15 (it is '16')"),
         ("stall_timeout: 0s", "'stall_timeout' must be more than 0s"),
     ])
     func mistakesAreNamedWithTheirLine(line: String, message: String) throws {

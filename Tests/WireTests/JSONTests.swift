@@ -19,6 +19,10 @@ import Wire
     @Test func moneyIsExact() throws {
         #expect(NanoUSD(12_345).description == "0.000012345")
         #expect(NanoUSD(-1_500_000_000).description == "-1.5")
+        for (count, text) in [(0, "0"), (1, "0.000000001"), (-7, "-0.000000007"), (1_000_000_000, "1"), (12_000_000_340, "12.00000034")] as [(Int64, String)] {
+            #expect(NanoUSD(count).description == text)
+        }
+        #expect(NanoUSD(.min).description == "-9223372036.854775808")
         #expect(String(decoding: try JSON.encode(NanoUSD(12_345)), as: UTF8.self) == "0.000012345")
         for count: Int64 in [0, 1, 7, 999_999_999, 123_456_789_012] {
             #expect(try JSON.decode(NanoUSD.self, from: JSON.encode(NanoUSD(count))) == NanoUSD(count))

@@ -18,13 +18,15 @@ extension HTTPField.Name {
 /// which answers may be kept. Without the cache every call runs, so that what goes wrong here is logged and no more.
 struct AnswerCache: Sendable {
     let store: ResponseCache
-    /// What answers as each of these models.
-    let identities: @Sendable (_ models: [String]) async -> [String]
+    /// What answers as each of these models; `nil` where one is missing.
+    let sources: @Sendable (_ models: [String]) async -> [ModelSource]?
     let logger: Logger
+    private let contents: FileDigests
     private let running = RunningCalls()
 
-    init(store: ResponseCache, identities: @escaping @Sendable ([String]) async -> [String], logger: Logger) {
-        (self.store, self.identities, self.logger) = (store, identities, logger)
+    init(store: ResponseCache, sources: @escaping @Sendable ([String]) async -> [ModelSource]?, logger: Logger) {
+        (self.store, self.sources, self.logger) = (store, sources, logger)
+        contents = FileDigests(store)
     }
 
     /// A request that may be answered by an earlier answer, or whose answer may be given again.
@@ -33,7 +35,7 @@ struct AnswerCache: Sendable {
         fileprivate let key: [UInt8]
         fileprivate let function: FunctionManifest
         fileprivate let settings: FunctionManifest.Cache
-        fileprivate let identities: [String]
+        fileprivate let sources: [ModelSource]
     }
 
     /// Whether `request` is to be looked up, which needs its whole body.
@@ -43,18 +45,25 @@ struct AnswerCache: Sendable {
         return !directives.contains("no-store") && !directives.contains("no-cache")
     }
 
-    /// - Returns: `nil` when the request could be answered differently each time.
+    /// - Returns: `nil` when the request could be answered differently each time, or what answers it is not known yet.
     func inquiry(_ request: Request, body: ByteBuffer, _ function: FunctionRunner, _ caller: Caller) async -> Inquiry? {
-        guard let settings = function.manifest.cache else { return nil }
         let models = function.manifest.models
-        let identities = await identities(models)
-        let parts = [
+        guard let settings = function.manifest.cache, let sources = await sources(models) else { return nil }
+        var parts = [
             caller.tenant, caller.models.map { $0.sorted().joined(separator: ",") } ?? "*", function.manifest.name, function.version,
             FileStatus(path: "\(function.folder)/function.yaml")?.identity ?? "", request.uri.string,
             request.headers[.contentType] ?? "", request.headers[.accept] ?? "",
         ]
-        guard let digest = RequestDigest(body: body.readableBytesView, parts + zip(models, identities).flatMap { [$0, $1] }) else { return nil }
-        return Inquiry(digest: digest, key: digest.bytes, function: function.manifest, settings: settings, identities: identities)
+        for (model, source) in zip(models, sources) {
+            parts += [model, "\(source.files.count)"]
+            for file in source.files {
+                guard let content = await contents.digest(of: file.path, in: file.identity) else { return nil }
+                parts.append(content)
+            }
+            parts += source.options
+        }
+        guard let digest = RequestDigest(body: body.readableBytesView, parts) else { return nil }
+        return Inquiry(digest: digest, key: digest.bytes, function: function.manifest, settings: settings, sources: sources)
     }
 
     func find(_ inquiry: Inquiry) async -> ResponseCache.Entry? {
@@ -84,7 +93,7 @@ struct AnswerCache: Sendable {
             // A budget may have cut it short; another caller's would not.
             caller.limits.maxBudget == nil || !record.calls.contains(where: { $0.finishReason == "length" }),
             // Meanwhile another model may have come.
-            await identities(inquiry.function.models) == inquiry.identities
+            await sources(inquiry.function.models) == inquiry.sources
         else { return }
         var headers = head.headerFields
         headers[.contentLength] = nil

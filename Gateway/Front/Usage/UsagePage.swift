@@ -32,12 +32,12 @@ struct UsagePage {
         }
         self.report = report
         period = try Self.period(parameters["bucket_width"])
-        let (usual, largest) = period == .hour ? (24, 168) : period == .day ? (7, 180) : (12, 120)
-        let limit = try Self.integer(parameters, "limit", in: 1...Int64(largest)).map(Int.init) ?? usual
+        let largest = [Period.hour: 168, .day: 180, .month: 120][period, default: 168]
+        let limit = try Self.integer(parameters, "limit", in: 1...Int64(largest)).map(Int.init) ?? period.usualCount
         let times: ClosedRange<Int64> = 0...253_402_300_799
         let end = try Self.integer(parameters, "end_time", in: times).map { Date(timeIntervalSince1970: TimeInterval($0)) } ?? now
         let start = try Self.integer(parameters, "start_time", in: times).map { Date(timeIntervalSince1970: TimeInterval($0)) }
-            ?? end - [Period.hour: 23 * 3600, .day: 6 * 86_400, .month: 330 * 86_400][period, default: 0]
+            ?? period.usualStart(before: end)
         guard start < end else { throw APIError.invalidRequest("'start_time' must be before 'end_time'.", parameter: "start_time") }
         var bound = try Self.page(parameters["page"]) ?? start
         bound = period.interval(containing: bound).lowerBound

@@ -15,7 +15,7 @@ struct Usage: AsyncParsableCommand {
         name: .customLong("group-by"), help: "One row for each of these, separated by commas: \(Grouping.choices).")
     var grouping = Grouping(dimensions: [.function, .key, .model])
 
-    @Option(help: "Also one row for each hour, day or month.")
+    @Option(help: "Also one row for each hour, day or month: of the last 24 hours, 7 days or 12 months, unless --since says otherwise.")
     var per: Period?
 
     @Option(help: "Only calls since then: 30m, 24h or 7d ago, or a day (2026-11-01) or a time (2026-11-01T08:00:00Z).")
@@ -41,15 +41,25 @@ struct Usage: AsyncParsableCommand {
 
     func run() async throws {
         let chosen: [UsageDimension: [String]] = [.function: function, .key: key, .tag: tag, .model: model]
+        // As `GET /v1/usage` has it: nobody means every hour there ever was.
+        let usual = per?.usualStart(before: until?.date ?? .now)
         let query = UsageQuery(
-            since: since?.date, until: until?.date, period: per, groupBy: grouping.dimensions,
+            since: since?.date ?? usual, until: until?.date, period: per, groupBy: grouping.dimensions,
             only: chosen.filter { !$0.value.isEmpty }.mapValues(Set.init))
         let groups = try await Ledger.existing(in: state.directory).usage(query)
+        var named: (start: Date, name: String)?
+        // Groups come in the order of their periods, many of each.
+        func name(_ start: Date, _ per: Period) -> String {
+            if let named, named.start == start { return named.name }
+            let name = per.name(Int64(start.timeIntervalSince1970))
+            named = (start, name)
+            return name
+        }
         let report = Report(
             columns: (per.map { [$0.rawValue] } ?? []) + grouping.dimensions.map(\.rawValue)
                 + ["calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost"],
             rows: groups.map { group in
-                let start = zip([per], [group.start]).compactMap { per, start in start.flatMap { per?.name(Int64($0.timeIntervalSince1970)) } }
+                let start = group.start.flatMap { start in per.map { [name(start, $0)] } } ?? []
                 let counts = [group.calls, group.usage.promptTokens, group.usage.cachedTokens, group.usage.completionTokens]
                 return (start + group.values).map(JSON.string) + counts.map { .integer(Int64($0)) }
                     + [.number(Double(group.usage.cost.count) / 1e9)]

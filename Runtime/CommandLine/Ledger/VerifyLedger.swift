@@ -27,6 +27,10 @@ struct VerifyLedger: AsyncParsableCommand {
             throw ExitCode.failure
         }
         let pruned = found.pruned > 0 ? " (and \(found.pruned) entries that were pruned)" : ""
-        print("\(found.invocations) settled invocations and \(found.calls) calls add up\(pruned).\nDigest \(found.head)")
+        print("\(found.invocations) settled invocations and \(found.calls) calls add up\(pruned).")
+        if found.losses.calls > 0 {
+            print("\(found.losses.calls) calls for attempts that were given up were charged to nobody; they would have cost \(found.losses.cost) USD.")
+        }
+        print("Digest \(found.head)")
     }
 }

@@ -30,6 +30,9 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Threads that compute (default: one per core).")
     var threads: Int?
 
+    @Option(name: .customLong("draft-max"), help: "How many tokens are guessed at once, at most, and verified (0 to 15). Answers of random weights turn in circles that are guessed too well, so the default is none.")
+    var draftMaximum: Int = 0
+
     @Option(help: "Embed the lines of this file instead.")
     var embed: String?
 
@@ -40,12 +43,13 @@ struct Bench: AsyncParsableCommand {
         guard prompt >= 1, generate >= 2 else { throw ValidationError("--prompt must be at least 1, and --generate at least 2.") }
         guard rounds >= 1 else { throw ValidationError("--rounds must be at least 1.") }
         guard parallel.tokens.allSatisfy({ (1...1024).contains($0) }) else { throw ValidationError("--parallel takes numbers from 1 to 1024.") }
+        guard Engine.Configuration.draftRange.contains(draftMaximum) else { throw ValidationError("--draft-max must be from 0 to 15.") }
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads must be from 1 to 256.") }
     }
 
     func run() async throws {
         let path = try model.path()
-        var configuration = Engine.Configuration(cacheType: cache.type)
+        var configuration = Engine.Configuration(cacheType: cache.type, draftMaximum: draftMaximum)
         if let threads { configuration.threads = threads }
         configuration.maximumSequences = max(configuration.maximumSequences, Int(parallel.tokens.max() ?? 1))
         // The first start may pack the weights; the second is what every other start is.

@@ -19,6 +19,9 @@ struct Score: AsyncParsableCommand {
     @Option(help: "The tokens' numbers instead, separated by commas.")
     var tokens: TokenList?
 
+    @Option(help: "The GGUF file of a LoRA adapter that the model has for it.")
+    var adapter: String?
+
     @Flag(help: "Compute with 32-bit floats, slowly: what quantized arithmetic is compared with.")
     var exact = false
 
@@ -30,13 +33,14 @@ struct Score: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let configuration = exact
+        var configuration = exact
             ? Engine.Configuration(cacheType: .f32, packing: .none) : Engine.Configuration(cacheType: cache.type)
+        if let adapter { configuration.adapters = [adapter: adapter] }
         let engine = try Engine(path: model.path(), configuration: configuration)
         defer { engine.shutdown() }
         let tokens = tokens?.tokens ?? engine.tokenizer.encodeForModel(text ?? "", special: true)
         guard tokens.count >= 2 else { throw CommandError("There is nothing to score: a text of two tokens or more is needed.") }
-        let logprobs = try await engine.score(tokens).map(Double.init)
+        let logprobs = try await engine.score(tokens, adapter: adapter).map(Double.init)
         let perplexity = exp(-logprobs.reduce(0, +) / Double(logprobs.count))
         if format.format == .json {
             let result: [String: JSON] = [

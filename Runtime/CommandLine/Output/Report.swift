@@ -15,8 +15,12 @@ struct Report {
     func text(as format: ReportFormat) throws -> String {
         switch format {
         case .json:
-            let objects = rows.map { JSON.object(Dictionary(uniqueKeysWithValues: zip(columns, $0))) }
-            return String(decoding: try JSON.encode(objects), as: UTF8.self)
+            // Put together from encoded names and values: a long report would wait for an encoder longer than for its sums.
+            let names = try columns.map { try Report.json(.string($0)) }
+            let objects = try rows.map { row in
+                "{" + (try zip(names, row).map { "\($0):\(try Report.json($1))" }.joined(separator: ",")) + "}"
+            }
+            return "[" + objects.joined(separator: ",") + "]"
         case .csv:
             return ([columns] + rows.map { $0.map(Report.cell) })
                 .map { $0.map(Report.quoted).joined(separator: ",") }.joined(separator: "\r\n")
@@ -46,8 +50,20 @@ struct Report {
         }
     }
 
+    private static func json(_ value: JSON) throws -> String {
+        switch value {
+        case .integer(let number): return String(number)
+        case .number(let number) where number.isFinite: return "\(number)"
+        case .string(let text) where text.utf8.allSatisfy({ 0x20 <= $0 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }):
+            return "\"\(text)\""
+        default: return String(decoding: try JSON.encode(value), as: UTF8.self)
+        }
+    }
+
+    private static let special = Set(",\"\r\n".utf8)
+
     private static func quoted(_ cell: String) -> String {
-        cell.contains(where: { ",\"\r\n".contains($0) }) ? "\"" + cell.replacing("\"", with: "\"\"") + "\"" : cell
+        cell.utf8.contains(where: special.contains) ? "\"" + cell.replacing("\"", with: "\"\"") + "\"" : cell
     }
 }
 

@@ -178,24 +178,15 @@ struct GBNFParser {
     }
 
     private mutating func hexadecimal(digits: Int) throws(GrammarError) -> Unicode.Scalar {
-        var text = ""
-        while text.unicodeScalars.count < digits, place < scalars.count, Character(scalars[place]).isHexDigit {
-            text.unicodeScalars.append(scalars[place])
-            place += 1
-        }
-        guard text.unicodeScalars.count == digits, let value = UInt32(text, radix: 16), let scalar = Unicode.Scalar(value) else {
+        guard let scalar = scalars.hexadecimal(digits: digits, at: &place).flatMap(Unicode.Scalar.init) else {
             throw wrong("\(digits) hexadecimal digits of a character are expected")
         }
         return scalar
     }
 
     private mutating func count() throws(GrammarError) -> Int? {
-        let start = place
-        while place < scalars.count, ("0"..."9").contains(scalars[place]) { place += 1 }
-        guard place > start else { return nil }
-        guard let value = Int(String(String.UnicodeScalarView(scalars[start..<place]))), value <= Self.mostRepetitions else {
-            throw wrong("a repetition is over \(Self.mostRepetitions)")
-        }
+        guard let value = scalars.decimal(at: &place) else { return nil }
+        guard value <= Self.mostRepetitions else { throw wrong("a repetition is over \(Self.mostRepetitions)") }
         return value
     }
 

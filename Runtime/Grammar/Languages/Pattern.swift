@@ -126,12 +126,8 @@ struct PatternParser {
     }
 
     private mutating func number() throws(GrammarError) -> Int? {
-        let start = place
-        while place < scalars.count, ("0"..."9").contains(scalars[place]) { place += 1 }
-        guard place > start else { return nil }
-        guard let value = Int(String(String.UnicodeScalarView(scalars[start..<place]))), value <= Self.mostRepetitions else {
-            throw wrong("a repetition is over \(Self.mostRepetitions)")
-        }
+        guard let value = scalars.decimal(at: &place) else { return nil }
+        guard value <= Self.mostRepetitions else { throw wrong("a repetition is over \(Self.mostRepetitions)") }
         return value
     }
 
@@ -196,11 +192,7 @@ struct PatternParser {
     }
 
     private mutating func hexadecimal(_ digits: Int) throws(GrammarError) -> ScalarSet {
-        let text = String(String.UnicodeScalarView(scalars[place..<min(place + digits, scalars.count)]))
-        guard text.unicodeScalars.count == digits, text.allSatisfy(\.isHexDigit), let value = UInt32(text, radix: 16) else {
-            throw wrong("\(digits) hexadecimal digits are expected")
-        }
-        place += digits
+        guard let value = scalars.hexadecimal(digits: digits, at: &place) else { throw wrong("\(digits) hexadecimal digits are expected") }
         return ScalarSet([value...value])
     }
 }

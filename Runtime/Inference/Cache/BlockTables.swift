@@ -38,15 +38,18 @@ package struct BlockTables: Sendable {
     /// token remains to be evaluated.
     /// - Parameters:
     ///   - keys: those of its full blocks; none where it shares nothing.
+    ///   - findsPrefix: whether it takes blocks with what is in them already.
     ///   - headroom: blocks that must be left for others.
-    package mutating func admit(_ id: Scheduler.SequenceID, tokens: Int, keys: [BlockKey], headroom: Int) -> Admission {
+    package mutating func admit(
+        _ id: Scheduler.SequenceID, tokens: Int, keys: [BlockKey], findsPrefix: Bool = true, headroom: Int
+    ) -> Admission {
         var blocks: [Block] = []
-        for key in keys.prefix((tokens - 1) / blockLength) {
+        for key in keys.prefix(findsPrefix ? (tokens - 1) / blockLength : 0) {
             guard let block = pool.find(key) else { break }
             blocks.append(block)
         }
         let shared = blocks.count
-        if shared < (tokens - 1) / blockLength, keys.indices.contains(shared), isComputed(keys[shared], at: shared) {
+        if findsPrefix, shared < (tokens - 1) / blockLength, keys.indices.contains(shared), isComputed(keys[shared], at: shared) {
             return .computedByAnother
         }
         for block in blocks { pool.hold(block) }
@@ -70,6 +73,14 @@ package struct BlockTables: Sendable {
             tables[id]?.blocks.append(block)
         }
         return true
+    }
+
+    /// Gives up the blocks behind those of a sequence's first `tokens` tokens.
+    package mutating func shrink(_ id: Scheduler.SequenceID, to tokens: Int) {
+        guard let blocks = tables[id]?.blocks else { return }
+        let kept = blocks.prefix(blockCount(tokens))
+        for block in blocks.dropFirst(kept.count).reversed() { pool.release(block) }
+        tables[id]?.blocks = Array(kept)
     }
 
     /// The next block of a sequence will be full of tokens that have this key.

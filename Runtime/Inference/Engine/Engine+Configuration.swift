@@ -20,6 +20,9 @@ extension Engine {
         /// system as it is first used. `nil` is what the sequences need at the most, or an eighth of the machine's.
         package var cacheBytes: Int?
         package var packing: Packing
+        /// How many tokens of an answer may be guessed from what came before them, and evaluated, in one step; answers are the same
+        /// with and without. 0 guesses none.
+        package var draftMaximum: Int
         /// Adapters' files by the names under which requests choose them.
         package var adapters: [String: String]
 
@@ -49,14 +52,20 @@ extension Engine {
             }
         }
 
+        /// With more tokens than this in a step, further ones take time of their own: what guesses are added up to.
+        static let tokensPerGuessingStep = 16
+        /// What ``draftMaximum`` may be.
+        package static let draftRange = 0...tokensPerGuessingStep - 1
+
         package init(
             threads: Int = ProcessInfo.processInfo.activeProcessorCount, maximumSequences: Int = 16, tokensPerStep: Int = 64,
             embeddingTokensPerStep: Int = 512, contextLength: Int? = nil, kernels: String? = nil,
-            cacheType: CacheType = .f16, cacheBytes: Int? = nil, packing: Packing = .file, adapters: [String: String] = [:]
+            cacheType: CacheType = .f16, cacheBytes: Int? = nil, packing: Packing = .file, draftMaximum: Int = 15, adapters: [String: String] = [:]
         ) {
             (self.threads, self.maximumSequences, self.tokensPerStep) = (threads, maximumSequences, tokensPerStep)
             (self.embeddingTokensPerStep, self.contextLength) = (embeddingTokensPerStep, contextLength)
-            (self.kernels, self.cacheType, self.cacheBytes, self.packing, self.adapters) = (kernels, cacheType, cacheBytes, packing, adapters)
+            (self.kernels, self.cacheType, self.cacheBytes, self.packing) = (kernels, cacheType, cacheBytes, packing)
+            (self.draftMaximum, self.adapters) = (draftMaximum, adapters)
         }
 
         func contextLength(of model: Int) -> Int { max(1, min(model, contextLength ?? model)) }
@@ -72,7 +81,9 @@ extension Engine {
                     .invalidRequest,
                     "The cache has \(bytes) bytes, and the keys and values of \(length) tokens alone take \(shape.blockBytes). Ask for more.")
             }
-            return Scheduler.Limits(sequences: sequences, tokensPerStep: max(sequences, tokensPerStep), blocks: blocks, blockLength: length)
+            return Scheduler.Limits(
+                sequences: sequences, tokensPerStep: max(sequences, tokensPerStep),
+                tokensPerGuessingStep: min(tokensPerStep, Self.tokensPerGuessingStep), blocks: blocks, blockLength: length)
         }
 
         func makeTeam() throws -> ThreadTeam { try ThreadTeam(threads: max(1, min(threads, 256))) }

@@ -33,11 +33,14 @@ extension Engine {
         let cache = try KeyValueCache(shape, blockCount: limits.blocks)
         let pack = try WeightPack(opened, configuration.packing, team: team)
         let model = unpacked.packed(in: pack)
+        // With experts, each further token has weights of its own to be read.
+        let lookup = PromptLookup(most: configuration.draftMaximum, leastChance: model.hasExperts ? 0.6 : 0.1)
         let thread = try EngineThread { [path = file.path] in
             let decoder = TransformerDecoder(
                 model, Compute(team: team, kernels: kernels), cache: cache, contextLength: contextLength,
                 batchLimit: limits.tokensPerStep, outputLimit: limits.sequences)
-            return SequenceRunner(decoder, model: path, tokenizer: tokenizer, kernels: kernels, limits: limits, load: gauge)
+            return SequenceRunner(
+                decoder, model: path, tokenizer: tokenizer, kernels: kernels, limits: limits, lookup: lookup, load: gauge)
         }
         let description = ModelDescription(
             file, contextLength: contextLength, trainedContextLength: model.contextLength, embeddingLength: model.width,

@@ -42,6 +42,9 @@ package final class Generation: Sendable {
         package var cachedTokens: Int
         /// All tokens that were made, with the one that ended the answer.
         package var completionTokens: Int
+        /// How many tokens were guessed and evaluated, and how many of these the answer has.
+        package var draftedTokens: Int
+        package var acceptedTokens: Int
         package var finishReason: FinishReason
         package var timings: Timings
     }
@@ -53,9 +56,16 @@ package final class Generation: Sendable {
     struct Channel: Sendable {
         let events: AsyncStream<Event>.Continuation
         let outcome = Promise<Outcome>()
+        let promptScores = Promise<[TokenScore]>()
         let cancellation = CancellationFlag()
 
+        func tell(promptScores: [TokenScore]) {
+            events.yield(.promptScores(promptScores))
+            self.promptScores.keep(promptScores)
+        }
+
         func finish(_ outcome: Outcome) {
+            promptScores.keep([])
             events.yield(.finished(outcome))
             events.finish()
             self.outcome.keep(outcome)
@@ -73,6 +83,11 @@ package final class Generation: Sendable {
     var engineEnd: Channel { channel }
 
     package func cancel() { channel.cancellation.set() }
+
+    /// What ``Event/promptScores(_:)`` tells, also for someone who does not read ``events``; nothing where that never comes.
+    package var promptScores: [TokenScore] {
+        get async { await channel.promptScores.value }
+    }
 
     /// Comes when the answer has ended, also for someone who does not read ``events``.
     package var outcome: Outcome {

@@ -21,7 +21,8 @@ package struct GenerationRequest: Sendable {
     /// How many of the most likely tokens to tell beside each one that is chosen, in ``Generation/Event/scores(_:)``; `nil`
     /// tells nothing of scores.
     package var topScores: Int?
-    /// Whether the prompt's tokens are told of, too; that takes all of it to be evaluated, nothing of it from a cache.
+    /// Whether the prompt's tokens are told of, too; that takes all of it to be evaluated, nothing of it from a cache. Of several
+    /// answers to a prompt it is enough to ask one.
     package var scoresPrompt: Bool
 
     package init(

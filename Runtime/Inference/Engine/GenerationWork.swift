@@ -5,6 +5,8 @@ import Kernels
 final class GenerationWork: SequenceWork {
     private(set) var tokens: [Token]
     let root: BlockKey?
+    /// Scores are wanted of all the prompt's tokens.
+    var findsPrefix: Bool { !request.scoresPrompt }
     private let request: GenerationRequest
     private let channel: Generation.Channel
     private let tokenizer: any Tokenizer
@@ -16,6 +18,11 @@ final class GenerationWork: SequenceWork {
     private var cachedTokens = 0
     private var completionTokens = 0
     private var tokensSinceEvent = 0
+    private var lookup: PromptLookup
+    /// What is being evaluated, and how many tokens were known before it.
+    private var guesses: (tokens: [Token], start: Int) = ([], 0)
+    private var draftedTokens = 0
+    private var acceptedTokens = 0
     private var scores: ScoreKeeper?
     /// Of the answer, shown or not.
     private var byteCount = 0
@@ -25,16 +32,18 @@ final class GenerationWork: SequenceWork {
     private var began: ContinuousClock.Instant?
     private var firstToken: ContinuousClock.Instant?
 
-    /// - Parameter model: with which tenants' cached prefixes belong together.
-    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer, kernels: swl_kernels) {
+    /// - Parameters:
+    ///   - model: with which tenants' cached prefixes belong together.
+    ///   - lookup: what guesses how the answer goes on.
+    init(_ job: SequenceRunner.GenerationJob, model: String, tokenizer: any Tokenizer, kernels: swl_kernels, lookup: PromptLookup) {
         request = job.request
         channel = job.channel
         requested = job.requested
-        (self.tokenizer, self.kernels) = (tokenizer, kernels)
+        (self.tokenizer, self.kernels, self.lookup) = (tokenizer, kernels, lookup)
         tokens = request.prompt
         history = TokenHistory(prompt: request.prompt, penalties: request.sampling.penalties)
         matcher = request.grammar.map(GrammarMatcher.init)
-        root = request.scoresPrompt ? nil : request.tenant.map { BlockKey(tenant: $0, model: model) }
+        root = request.tenant.map { BlockKey(tenant: $0, model: model) }
         sampler = Sampler(request.sampling)
         assembler = TextAssembler(stops: request.stop)
         scores = request.topScores.map { ScoreKeeper(top: $0, kernels) }
@@ -68,7 +77,7 @@ final class GenerationWork: SequenceWork {
 
     /// Makes the next token.
     private func advance(_ logits: UnsafeMutableBufferPointer<Float>) throws(InferenceError) -> SequenceVerdict {
-        if request.scoresPrompt, completionTokens == 0 { channel.events.yield(.promptScores(scores?.prompt ?? [])) }
+        if request.scoresPrompt, completionTokens == 0 { channel.tell(promptScores: scores?.prompt ?? []) }
         guard request.maximumTokens > 0 else {
             finish(.length)
             return .finished
@@ -96,6 +105,30 @@ final class GenerationWork: SequenceWork {
         tokens.append(token)
         return .addedToken
     }
+
+    // MARK: Guesses
+
+    func guess(atMost limit: Int) -> [Token] {
+        learn()
+        return lookup.guess(after: tokens, atMost: min(limit, request.maximumTokens - completionTokens - 1))
+    }
+
+    func willEvaluate(guesses: [Token]) {
+        learn()
+        self.guesses = (guesses, tokens.count)
+        draftedTokens += guesses.count
+    }
+
+    /// What came in the places of the last guesses.
+    private func learn() {
+        guard !guesses.tokens.isEmpty else { return }
+        let held = zip(guesses.tokens, tokens[guesses.start...]).prefix { $0 == $1 }.count
+        acceptedTokens += held
+        lookup.learn(held: held, of: guesses.tokens.count, tokens: tokens.count)
+        guesses.tokens = []
+    }
+
+    // MARK: The end
 
     private func stop() -> SequenceVerdict {
         show(assembler.finish())
@@ -131,13 +164,14 @@ final class GenerationWork: SequenceWork {
     }
 
     private func finish(_ reason: Generation.FinishReason) {
+        learn()
         let now = clock.now
         let timings = Generation.Timings(
             queued: (began ?? now) - requested, prefill: began.map { (firstToken ?? now) - $0 } ?? .zero,
             decode: firstToken.map { now - $0 } ?? .zero, timeToFirstToken: firstToken.map { $0 - requested })
         channel.finish(
             Generation.Outcome(
-                promptTokens: request.prompt.count, cachedTokens: cachedTokens, completionTokens: completionTokens, finishReason: reason,
-                timings: timings))
+                promptTokens: request.prompt.count, cachedTokens: cachedTokens, completionTokens: completionTokens,
+                draftedTokens: draftedTokens, acceptedTokens: acceptedTokens, finishReason: reason, timings: timings))
     }
 }

@@ -5,6 +5,9 @@
 /// a single token to evaluate is a stream, which takes part in every step; what a step has room for beyond that is divided
 /// among the longer ones, mostly prompts, so that a long prompt neither halts the streams nor keeps short prompts waiting.
 ///
+/// Where a step has few tokens, streams may have guesses at what they go on with evaluated beside their last token. Guesses that
+/// did not hold are forgotten, and their places in the cache are written anew.
+///
 /// A sequence gets blocks as its tokens come. When there are none left, the sequence that joined last leaves again and waits;
 /// its tokens are evaluated once more, as far as they are not in the cache any longer, and come out the same.
 package struct Scheduler {
@@ -13,12 +16,14 @@ package struct Scheduler {
         package var sequences: Int
         /// How many tokens a step evaluates at most; not fewer than `sequences`.
         package var tokensPerStep: Int
+        /// Up to how many tokens guesses make a step.
+        package var tokensPerGuessingStep: Int
         /// Blocks of the cache, and the tokens that each holds. No sequence may come to have more tokens than all of them.
         package var blocks: Int
         package var blockLength: Int
 
-        package init(sequences: Int, tokensPerStep: Int, blocks: Int, blockLength: Int) {
-            (self.sequences, self.tokensPerStep) = (sequences, tokensPerStep)
+        package init(sequences: Int, tokensPerStep: Int, tokensPerGuessingStep: Int = 0, blocks: Int, blockLength: Int) {
+            (self.sequences, self.tokensPerStep, self.tokensPerGuessingStep) = (sequences, tokensPerStep, tokensPerGuessingStep)
             (self.blocks, self.blockLength) = (blocks, blockLength)
         }
     }
@@ -29,16 +34,28 @@ package struct Scheduler {
         package let sequence: SequenceID
         /// Which of its tokens.
         package let range: Range<Int>
+        /// How many at the range's end are guesses, and not known.
+        package let guesses: Int
         /// The blocks of all its tokens.
         package let blocks: [BlockTables.Block]
     }
 
     private struct Entry {
         let id: SequenceID
+        let findsPrefix: Bool
         var keys: [BlockKey]
         var known: Int
         var evaluated = 0
+        /// How many of the evaluated ones were guesses in the last step.
+        var guesses = 0
         var pending: Int { known - evaluated }
+
+        /// Guesses that held are known by now. What the cache has for others, and for the one in whose place another token came,
+        /// counts for nothing.
+        mutating func settleGuesses() {
+            evaluated = min(evaluated, known - 1)
+            guesses = 0
+        }
     }
 
     private let limits: Limits
@@ -58,9 +75,11 @@ package struct Scheduler {
     /// Share of the cache that sequences hold, from 0 to 1.
     package var cacheUsage: Double { tables.usage }
 
-    /// - Parameter keys: those of its full blocks. One without keys shares nothing with others.
-    package mutating func add(_ id: SequenceID, tokens: Int, keys: [BlockKey] = []) {
-        waiting.append(Entry(id: id, keys: keys, known: tokens))
+    /// - Parameters:
+    ///   - keys: those of its full blocks. One without keys shares nothing with others.
+    ///   - findsPrefix: whether it takes what others have computed, or only gives.
+    package mutating func add(_ id: SequenceID, tokens: Int, keys: [BlockKey] = [], findsPrefix: Bool = true) {
+        waiting.append(Entry(id: id, findsPrefix: findsPrefix, keys: keys, known: tokens))
     }
 
     /// A token was chosen to go on with.
@@ -81,7 +100,12 @@ package struct Scheduler {
 
     /// The next step's slices, at most one for each sequence; they count as evaluated from now on. What the step before gave
     /// has been evaluated.
-    package mutating func nextStep() -> [Slice] {
+    /// - Parameter guess: how many tokens of a stream are guessed, at most the given number.
+    package mutating func nextStep(guess: (SequenceID, _ atMost: Int) -> Int = { _, _ in 0 }) -> [Slice] {
+        for index in running.indices where running[index].guesses > 0 {
+            running[index].settleGuesses()
+            tables.shrink(running[index].id, to: running[index].known)
+        }
         for entry in running { tables.fill(entry.id, to: entry.evaluated) }
         join()
         var grants = grants()
@@ -95,12 +119,23 @@ package struct Scheduler {
             }
             index += 1
         }
+        addGuesses(room: limits.tokensPerGuessingStep - grants.reduce(0, +), guess)
         return running.indices.compactMap { index in
             guard grants[index] > 0 else { return nil }
-            let start = running[index].evaluated
-            running[index].evaluated += grants[index]
-            let id = running[index].id
-            return Slice(sequence: id, range: start..<start + grants[index], blocks: tables.blocks(of: id))
+            let (start, id, guesses) = (running[index].evaluated, running[index].id, running[index].guesses)
+            running[index].evaluated += grants[index] + guesses
+            return Slice(sequence: id, range: start..<running[index].evaluated, guesses: guesses, blocks: tables.blocks(of: id))
+        }
+    }
+
+    /// Each stream has an equal share of the room, so that none waits long for what another guesses. Nobody leaves for a guess.
+    private mutating func addGuesses(room: Int, _ guess: (SequenceID, _ atMost: Int) -> Int) {
+        let streams = running.indices.filter { running[$0].pending == 1 }
+        let share = room / max(1, streams.count)
+        guard share > 0 else { return }
+        for index in streams {
+            let count = guess(running[index].id, share)
+            if count > 0, tables.grow(running[index].id, to: running[index].known + count) { running[index].guesses = count }
         }
     }
 
@@ -111,7 +146,7 @@ package struct Scheduler {
         while index < min(waiting.count, limits.sequences), running.count < limits.sequences {
             let entry = waiting[index]
             // Each stream may soon need another block.
-            switch tables.admit(entry.id, tokens: entry.known, keys: entry.keys, headroom: running.count) {
+            switch tables.admit(entry.id, tokens: entry.known, keys: entry.keys, findsPrefix: entry.findsPrefix, headroom: running.count) {
             case .admitted(let cached):
                 running.append(waiting.remove(at: index))
                 running[running.count - 1].evaluated = cached
@@ -136,7 +171,8 @@ package struct Scheduler {
 
     @discardableResult
     private mutating func leave(_ index: Int) -> Entry {
-        let entry = running.remove(at: index)
+        var entry = running.remove(at: index)
+        if entry.guesses > 0 { entry.settleGuesses() }
         tables.fill(entry.id, to: entry.evaluated)
         tables.release(entry.id)
         return entry

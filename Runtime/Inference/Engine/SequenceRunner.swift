@@ -47,13 +47,18 @@ final class SequenceRunner: Runner {
     private var scheduler: Scheduler
     private var sequences: [Scheduler.SequenceID: Sequence] = [:]
     private var nextID = 0
+    private let lookup: PromptLookup
 
-    /// - Parameter model: what the cache's content depends on beside tokens.
+    /// - Parameters:
+    ///   - model: what the cache's content depends on beside tokens.
+    ///   - lookup: what guesses how an answer goes on, as it begins.
     init(
-        _ decoder: any Decoder, model: String, tokenizer: any Tokenizer, kernels: swl_kernels, limits: Scheduler.Limits, load: LoadGauge
+        _ decoder: any Decoder, model: String, tokenizer: any Tokenizer, kernels: swl_kernels, limits: Scheduler.Limits, lookup: PromptLookup,
+        load: LoadGauge
     ) {
         precondition(limits.tokensPerStep <= decoder.batchLimit)
         (self.decoder, self.model, self.tokenizer, self.kernels, self.load) = (decoder, model, tokenizer, kernels, load)
+        self.lookup = lookup
         scheduler = Scheduler(limits)
     }
 
@@ -63,23 +68,28 @@ final class SequenceRunner: Runner {
         let work: any SequenceWork =
             switch job {
             case .generation(let generation):
-                GenerationWork(generation, model: weights(with: job.adapter), tokenizer: tokenizer, kernels: kernels)
+                GenerationWork(
+                    generation, model: weights(with: job.adapter), tokenizer: tokenizer, kernels: kernels, lookup: lookup)
             case .scoring(let job): ScoringWork(job, kernels: kernels)
             case .prediction(let job): PredictionWork(job, kernels: kernels)
             }
         var keys = work.root.map(BlockKeyChain.init)
         keys?.extend(to: work.tokens, blockLength: KeyValueCache.blockLength)
         sequences[nextID] = Sequence(work: work, adapter: job.adapter, keys: keys)
-        scheduler.add(nextID, tokens: work.tokens.count, keys: keys?.keys ?? [])
+        scheduler.add(nextID, tokens: work.tokens.count, keys: keys?.keys ?? [], findsPrefix: work.findsPrefix)
         nextID += 1
     }
 
     func step() {
         for (id, sequence) in sequences where sequence.work.isCancelled { end(id, nil) }
-        let slices = scheduler.nextStep()
+        var guesses: [Scheduler.SequenceID: [Token]] = [:]
+        let slices = scheduler.nextStep { id, limit in
+            guesses[id] = sequences[id]?.work.guess(atMost: limit) ?? []
+            return guesses[id]?.count ?? 0
+        }
         var batch = Batch()
-        /// Where in the batch scores are wanted, and whose.
-        var outputs: [(place: Int, sequence: Scheduler.SequenceID, index: Int)] = []
+        /// Where in the batch scores are wanted, whose, and after which token, where that is a guess.
+        var outputs: [(place: Int, sequence: Scheduler.SequenceID, index: Int, guess: Token?)] = []
         for slice in slices {
             guard let sequence = sequences[slice.sequence] else { continue }
             if !sequence.hasBegun {
@@ -87,8 +97,12 @@ final class SequenceRunner: Runner {
                 sequence.work.begin(cachedTokens: slice.range.lowerBound)
             }
             let first = batch.tokens.count - slice.range.lowerBound
-            batch.append(sequence.work.tokens[slice.range], at: slice.range.lowerBound, in: slice.blocks, adapter: sequence.adapter)
-            outputs += slice.range.filter(sequence.work.wantsLogits).map { (first + $0, slice.sequence, $0) }
+            let known = slice.range.dropLast(slice.guesses)
+            let guessed = slice.guesses > 0 ? guesses[slice.sequence] ?? [] : []
+            batch.append(sequence.work.tokens[known] + guessed, at: known.lowerBound, in: slice.blocks, adapter: sequence.adapter)
+            outputs += known.filter(sequence.work.wantsLogits).map { (first + $0, slice.sequence, $0, nil) }
+            outputs += zip(slice.range.suffix(slice.guesses), guessed).map { (first + $0, slice.sequence, $0, $1) }
+            sequence.work.willEvaluate(guesses: guessed)
         }
         report()
         guard !batch.tokens.isEmpty else { return }
@@ -96,7 +110,7 @@ final class SequenceRunner: Runner {
         for first in stride(from: 0, to: outputs.count, by: decoder.outputLimit) {
             let group = outputs[first..<min(first + decoder.outputLimit, outputs.count)]
             let logits = decoder.logits(of: group.map(\.place)[...])
-            for (row, output) in group.enumerated() {
+            for (row, output) in group.enumerated() where holds(output.guess, at: output.index, of: output.sequence) {
                 take(UnsafeMutableBufferPointer(start: logits.row(row), count: logits.width), of: output.sequence, after: output.index)
             }
         }
@@ -106,6 +120,13 @@ final class SequenceRunner: Runner {
     func abandon(_ error: InferenceError) {
         for id in sequences.keys { end(id, error) }
         report()
+    }
+
+    /// Whether the sequence has come to `index` with the token that was guessed there.
+    private func holds(_ guess: Token?, at index: Int, of id: Scheduler.SequenceID) -> Bool {
+        guard let guess else { return true }
+        guard let tokens = sequences[id]?.work.tokens, tokens.count == index + 1 else { return false }
+        return tokens[index] == guess
     }
 
     private func take(_ logits: UnsafeMutableBufferPointer<Float>, of id: Scheduler.SequenceID, after index: Int) {

@@ -25,7 +25,7 @@ package struct ModelImport {
     }
 
     /// `architectures` in config.json that can be imported.
-    package static let architectures = (["BertModel", "NomicBertModel"] + DecoderFamily.all.map(\.className)).sorted()
+    package static let architectures = (["BertModel", "NomicBertModel", "XLMRobertaModel"] + DecoderFamily.all.map(\.className)).sorted()
 
     private let writer: GGUFWriter
 
@@ -43,8 +43,8 @@ package struct ModelImport {
         var plan = TensorPlan(folder: folder, tensors: try folder.tensors(), type: type.type)
         if let family = DecoderFamily.all.first(where: { $0.className == architecture }) {
             try DecoderImport(folder, family).plan(&writer, &plan)
-        } else if architecture == "BertModel" {
-            try BertImport(folder).plan(&writer, &plan)
+        } else if architecture == "BertModel" || architecture == "XLMRobertaModel" {
+            try BertImport(folder, isRoberta: architecture == "XLMRobertaModel").plan(&writer, &plan)
         } else if architecture == "NomicBertModel" {
             try NomicImport(folder).plan(&writer, &plan)
         } else {
@@ -81,15 +81,17 @@ struct TensorPlan {
 
     /// A tensor that stays F32.
     /// - Parameters:
+    ///   - firstRow: the first that the file has, of the folder's rows.
     ///   - more: what is added to each element.
     ///   - sourceElement: where an element of the file is in the folder's vector.
     mutating func vector(
-        _ name: String, from source: String, shape: [Int], adding more: Float = 0, sourceElement: ((Int) -> Int)? = nil
+        _ name: String, from source: String, shape: [Int], firstRow: Int = 0, adding more: Float = 0, sourceElement: ((Int) -> Int)? = nil
     ) throws {
         let tensor = try take(source, shape: shape)
+        let kept = [shape[0] - firstRow] + shape.dropFirst()
         tensors.append(
-            GGUFWriter.Tensor(name: name, shape: shape.reversed(), type: .f32) { row, elements in
-                tensor.read(row: row, into: &elements)
+            GGUFWriter.Tensor(name: name, shape: kept.reversed(), type: .f32) { row, elements in
+                tensor.read(row: firstRow + row, into: &elements)
                 if let sourceElement { elements = elements.indices.map { [elements] in elements[sourceElement($0)] } }
                 if more != 0 { for index in elements.indices { elements[index] += more } }
             })

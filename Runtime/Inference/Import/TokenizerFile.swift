@@ -7,10 +7,10 @@ struct TokenizerFile: Decodable {
         let scores: [Float]
         let merges: [Merge]
         let byte_fallback: Bool?
-        let unk_token: String?
+        let unk_token, continuing_subword_prefix: String?
         let unk_id: Int?
 
-        private enum CodingKeys: String, CodingKey { case type, vocab, merges, byte_fallback, unk_token, unk_id }
+        private enum CodingKeys: String, CodingKey { case type, vocab, merges, byte_fallback, unk_token, unk_id, continuing_subword_prefix }
 
         /// A unigram model's vocabulary is a list, the others' an object.
         init(from decoder: any Swift.Decoder) throws {
@@ -19,6 +19,7 @@ struct TokenizerFile: Decodable {
             merges = try container.decodeIfPresent([Merge].self, forKey: .merges) ?? []
             byte_fallback = try container.decodeIfPresent(Bool.self, forKey: .byte_fallback)
             unk_token = try container.decodeIfPresent(String.self, forKey: .unk_token)
+            continuing_subword_prefix = try container.decodeIfPresent(String.self, forKey: .continuing_subword_prefix)
             unk_id = try container.decodeIfPresent(Int.self, forKey: .unk_id)
             if type == "Unigram" {
                 let pieces = try container.decode([ScoredPiece].self, forKey: .vocab)
@@ -72,7 +73,7 @@ struct TokenizerFile: Decodable {
         let type: String
         let pretokenizers, processors, normalizers: [Step]?
         let prepend, prepend_scheme, precompiled_charsmap: String?
-        let use_regex, add_prefix_space, individual_digits: Bool?
+        let use_regex, add_prefix_space, individual_digits, lowercase, strip_accents: Bool?
         let pattern: Pattern?
         let single: [Piece]?
 

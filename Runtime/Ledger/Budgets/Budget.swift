@@ -28,9 +28,11 @@ struct Budget {
     }
 
     /// Keeps `amount` for a call, or for the invocation's own fee where `call` is empty.
-    static func hold(_ amount: NanoUSD, for key: String, invocation: UUIDv7, call: UUIDv7?, _ db: Database) throws {
-        let statement = try db.cachedStatement(sql: "INSERT INTO holds (invocation, call, key, amount) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
-        try statement.execute(arguments: [invocation.description, call?.description ?? "", key, amount.count])
+    static func hold(_ amount: NanoUSD, for key: String, invocation: UUIDv7, call: UUIDv7?, attempt: Attempt = .whole, _ db: Database) throws {
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO holds (invocation, call, key, amount, attempt) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+            """)
+        try statement.execute(arguments: [invocation.description, call?.description ?? "", key, amount.count, attempt.path])
     }
 
     static func release(invocation: UUIDv7, call: UUIDv7?, _ db: Database) throws {
@@ -61,6 +63,18 @@ enum Spending {
         let start = duration.start(of: try day(of: key, at: time, db))
         let statement = try db.cachedStatement(sql: "SELECT SUM(cost) FROM spending WHERE key = ? AND day >= ?")
         return NanoUSD(try Int64.fetchOne(statement, arguments: [key, start]) ?? 0)
+    }
+
+    /// Takes back what was added for something that began at `time`: from that day's spending, or from a later one's where a clock
+    /// that went back had it counted there.
+    static func takeBack(_ cost: NanoUSD, from key: String, since time: Int64, _ db: Database) throws {
+        var rest = cost.count
+        let days = try db.cachedStatement(sql: "SELECT day, cost FROM spending WHERE key = ? AND day >= ? ORDER BY day")
+        for row in try Row.fetchAll(days, arguments: [key, day(time)]) where rest > 0 {
+            let part = min(rest, row["cost"])
+            try db.cachedStatement(sql: "UPDATE spending SET cost = cost - ? WHERE key = ? AND day = ?").execute(arguments: [part, key, row["day"]])
+            rest -= part
+        }
     }
 
     /// Adds `cost`, and notes when that takes the key past its soft budget, once in each period.

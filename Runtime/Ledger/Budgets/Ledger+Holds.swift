@@ -16,10 +16,12 @@ package struct CallRequest: Hashable, Sendable {
     /// With fewer it is not worth beginning.
     package var fewestTokens: Int
     package var started: Date
+    /// The try that it is made for.
+    package var attempt: Attempt
 
     package init(
         invocation: UUIDv7, call: UUIDv7, key: String, model: String, kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0,
-        fewestTokens: Int = 1, started: Date
+        fewestTokens: Int = 1, started: Date, attempt: Attempt = .whole
     ) {
         self.invocation = invocation
         self.call = call
@@ -30,6 +32,7 @@ package struct CallRequest: Hashable, Sendable {
         self.maximumTokens = maximumTokens
         self.fewestTokens = fewestTokens
         self.started = started
+        self.attempt = attempt
     }
 }
 
@@ -37,20 +40,26 @@ extension Ledger {
     /// Holds what a call may cost at most, if a hard budget is over it. ``record(_:)`` puts what it cost in its place.
     /// - Returns: How many tokens it may make: all that it wants, or what the budget has room for, if that is `fewestTokens` at least.
     /// - Throws: ``LedgerError`` with `insufficientQuota` when the budget has no room, `repeated` when the call was billed already, by
-    ///   a host that died before its answer was out; nothing is held then.
+    ///   a host that died before its answer was out, `givenUp` when nobody waits for it any more; nothing is held then.
     package func hold(_ request: CallRequest) async throws -> Int {
         let time = request.started.milliseconds
-        let (hasBudget, isBilled) = try await read { db in
+        let (hasBudget, isBilled, isGivenUp) = try await read { db in
             let statement = try db.cachedStatement(sql: """
-                SELECT EXISTS (SELECT 1 FROM keys WHERE id = ? AND max_budget IS NOT NULL),
-                    EXISTS (SELECT 1 FROM usage WHERE invocation = ? AND call = ?)
+                SELECT EXISTS (SELECT 1 FROM keys WHERE id = ?1 AND max_budget IS NOT NULL),
+                    EXISTS (SELECT 1 FROM usage WHERE invocation = ?2 AND call = ?3), \(Attempt.isGivenUp("?4", of: "?2"))
                 """)
-            let row = try Row.fetchOne(statement, arguments: [request.key, request.invocation.description, request.call.description])
-            return (row?[0] ?? false, row?[1] ?? false) as (Bool, Bool)
+            let row = try Row.fetchOne(
+                statement,
+                arguments: [request.key, request.invocation.description, request.call.description, request.attempt.path])
+            return (row?[0] ?? false, row?[1] ?? false, row?[2] ?? false) as (Bool, Bool, Bool)
         }
         guard !isBilled else { throw LedgerError(.repeated, "The call \(request.call) was billed already.") }
+        let givenUp = LedgerError(.givenUp, "The call \(request.call) is part of an attempt that was given up.")
+        guard !isGivenUp else { throw givenUp }
         guard hasBudget else { return request.maximumTokens }
         return try await write(durably: false) { db in
+            // Who gave it up since has freed what it held, and what it would hold now nobody would.
+            guard try !Attempt.givenUp(of: request.invocation, db).contains(where: request.attempt.isPart) else { throw givenUp }
             guard let budget = try Budget(of: request.key, at: time, db) else { return request.maximumTokens }
             try Price.inherit(for: request.model, db)
             let price = try Price.inForce(of: request.model, at: time, db) ?? Price(model: request.model, input: .free)
@@ -68,7 +77,8 @@ extension Ledger {
                 }
                 tokens = fits
             }
-            try Budget.hold(cost(tokens), for: request.key, invocation: request.invocation, call: request.call, db)
+            try Budget.hold(
+                cost(tokens), for: request.key, invocation: request.invocation, call: request.call, attempt: request.attempt, db)
             return tokens
         }
     }

@@ -57,10 +57,12 @@ package struct Settlement: Hashable, Sendable {
     package var coldStart: Duration?
     /// From admission to the first byte of the body.
     package var firstByte: Duration?
+    /// Whether nothing of an answer reached anyone. It costs nothing then: what models made for it is the system's own loss.
+    package var isGivenUp: Bool
 
     package init(
         status: InvocationStatus, httpStatus: Int?, duration: Duration, queued: Duration = .zero, coldStart: Duration? = nil,
-        firstByte: Duration? = nil
+        firstByte: Duration? = nil, isGivenUp: Bool = false
     ) {
         self.status = status
         self.httpStatus = httpStatus
@@ -68,6 +70,7 @@ package struct Settlement: Hashable, Sendable {
         self.queued = queued
         self.coldStart = coldStart
         self.firstByte = firstByte
+        self.isGivenUp = isGivenUp
     }
 }
 
@@ -103,7 +106,7 @@ package struct InvocationRecord: Hashable, Sendable {
     /// What the invocation costs beside its calls.
     package internal(set) var fee: NanoUSD
     /// In the order in which they began.
-    package let calls: [Call]
+    package internal(set) var calls: [Call]
 
     /// The sum over all calls.
     package var usage: TokenUsage { calls.reduce(into: TokenUsage()) { $0 += $1.usage } }

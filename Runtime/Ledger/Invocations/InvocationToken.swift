@@ -15,9 +15,12 @@ package struct InvocationToken: Hashable, Sendable {
     /// The models that its key allows any function it calls; `nil` for all.
     package var keyModels: [String]?
     package var expires: Date
+    /// The try that it was made for.
+    package var attempt: Attempt
 
     package init(
-        invocation: UUIDv7, tenant: String, key: String, function: String, models: [String], keyModels: [String]? = nil, expires: Date
+        invocation: UUIDv7, tenant: String, key: String, function: String, models: [String], keyModels: [String]? = nil, expires: Date,
+        attempt: Attempt = .whole
     ) {
         self.invocation = invocation
         self.tenant = tenant
@@ -26,6 +29,7 @@ package struct InvocationToken: Hashable, Sendable {
         self.models = models
         self.keyModels = keyModels
         self.expires = expires
+        self.attempt = attempt
     }
 
     /// Why a token is not accepted.
@@ -69,6 +73,7 @@ extension InvocationToken: Decodable {
         case models
         case keyModels = "key_models"
         case expires = "exp"
+        case attempt = "try"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -80,7 +85,8 @@ extension InvocationToken: Decodable {
             function: try container.decode(String.self, forKey: .function),
             models: try container.decode([String].self, forKey: .models),
             keyModels: try container.decodeIfPresent([String].self, forKey: .keyModels),
-            expires: Date(milliseconds: try container.decode(Int64.self, forKey: .expires)))
+            expires: Date(milliseconds: try container.decode(Int64.self, forKey: .expires)),
+            attempt: Attempt(path: try container.decodeIfPresent(String.self, forKey: .attempt) ?? ""))
     }
 
     /// The claims. Put together by hand, because every request has a token: an encoder takes four times as long.
@@ -89,6 +95,7 @@ extension InvocationToken: Decodable {
             var text = #"{"inv":"\#(invocation)","exp":\#(expires.milliseconds),"ten":\#(try Self.quoted(tenant)),"key":\#(try Self.quoted(key))"#
             text += #","fn":\#(try Self.quoted(function)),"models":\#(try Self.list(models))"#
             if let keyModels { text += #","key_models":\#(try Self.list(keyModels))"# }
+            if attempt != .whole { text += #","try":\#(try Self.quoted(attempt.path))"# }
             return text + "}"
         }
     }

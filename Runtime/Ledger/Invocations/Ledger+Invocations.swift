@@ -129,6 +129,10 @@ extension Settlement {
     }
 
     private func enter(into record: inout InvocationRecord, _ db: Database) throws {
+        if isGivenUp {
+            try Attempt.whole.giveUp(of: record.id, db)
+            record.calls = []
+        }
         // What failed and made nothing costs nothing.
         let isCharged = status == .succeeded || !record.calls.isEmpty
         let started = record.started.milliseconds

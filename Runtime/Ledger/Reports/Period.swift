@@ -15,6 +15,22 @@ package enum Period: String, CaseIterable, Sendable {
         }
     }
 
+    /// How many a report has where nothing else is asked for.
+    package var usualCount: Int {
+        switch self {
+        case .hour: 24
+        case .day: 7
+        case .month: 12
+        }
+    }
+
+    /// Where the last ``usualCount`` of them before `end` begin.
+    package func usualStart(before end: Date) -> Date {
+        var start = interval(containing: end - 0.001).lowerBound
+        for _ in 1..<usualCount { start = interval(containing: start - 0.001).lowerBound }
+        return start
+    }
+
     /// The period that begins at `start` (Unix seconds), as people write it: `2026-11`, `2026-11-21`, `2026-11-21T09:00Z`.
     package func name(_ start: Int64) -> String {
         let text = Date(timeIntervalSince1970: TimeInterval(start)).ISO8601Format()

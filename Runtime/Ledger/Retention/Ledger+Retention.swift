@@ -51,7 +51,7 @@ extension Ledger {
     private static func prune(upTo end: Int64, _ db: Database) throws -> Int {
         let pruned = "SELECT invocation FROM chain WHERE sequence <= \(end) AND call IS NULL"
         try Archive.add("invocations.id IN (\(pruned))", db)
-        try db.execute(sql: "DELETE FROM usage WHERE invocation IN (\(pruned))")
+        for table in ["usage", "lost_usage", "given_up"] { try db.execute(sql: "DELETE FROM \(table) WHERE invocation IN (\(pruned))") }
         try db.execute(sql: "DELETE FROM invocations WHERE id IN (\(pruned))")
         let count = db.changesCount
         try db.execute(

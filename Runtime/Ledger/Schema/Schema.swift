@@ -11,6 +11,7 @@ enum Schema {
         Version3.register(in: &migrator)
         Version4.register(in: &migrator)
         Version5.register(in: &migrator)
+        Version6.register(in: &migrator)
         return migrator
     }()
 

@@ -109,6 +109,22 @@ enum Version3 {
         """
     }
 
+    /// Statements that take a call, which is `row` and is no more, back from its series' sums.
+    static func takingBack(_ row: String) -> String {
+        let sums = """
+            (period, start, series) IN (
+                SELECT period.name, \(start), series.id
+                FROM (\(call(row, in: "invocations WHERE id = \(row).invocation"))) AS charge \(series))
+            """
+        return """
+            UPDATE usage_sums SET calls = calls - 1, prompt_tokens = prompt_tokens - \(row).prompt_tokens,
+                cached_tokens = cached_tokens - \(row).cached_tokens,
+                completion_tokens = completion_tokens - \(row).completion_tokens, cost = cost - \(row).cost
+            WHERE \(sums);
+            DELETE FROM usage_sums WHERE calls = 0 AND \(sums);
+            """
+    }
+
     /// Statements that add one charge to its series' sums.
     private static func adding(_ charge: String) -> String {
         """

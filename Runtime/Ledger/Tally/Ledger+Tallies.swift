@@ -46,10 +46,7 @@ extension Ledger {
         let deadline = ContinuousClock.now + patience
         var pause = Duration.milliseconds(1)
         while true {
-            let counting = tallyFiles.filter { path in
-                guard let file = try? MappedFile(path: path), let reader = TallyReader(file.bytes) else { return false }
-                return reader.holds(invocation)
-            }
+            let counting = try await tallies(counting: invocation)
             if counting.isEmpty { return true }
             var collected = Collected()
             for path in counting {
@@ -62,6 +59,19 @@ extension Ledger {
             await Task { try? await Task.sleep(for: time) }.value
             pause = min(pause * 2, .milliseconds(20))
         }
+    }
+
+    /// The tallies of hosts that count for `invocation`, and not only for attempts that were given up.
+    private func tallies(counting invocation: UUIDv7) async throws -> [String] {
+        var counting: [String: [Attempt]] = [:]
+        for path in tallyFiles {
+            guard let file = try? MappedFile(path: path), let reader = TallyReader(file.bytes) else { continue }
+            let attempts = reader.attempts(of: invocation)
+            if !attempts.isEmpty { counting[path] = attempts }
+        }
+        if counting.isEmpty { return [] }
+        let givenUp = try await read { db in try Attempt.givenUp(of: invocation, db) }
+        return counting.filter { !$0.value.allSatisfy { attempt in givenUp.contains(where: attempt.isPart) } }.map(\.key)
     }
 
     private var tallyFiles: [String] {
@@ -96,7 +106,7 @@ extension Ledger {
                 let row = UsageRow(
                     invocation: slot.invocation, call: slot.call, model: name.description, kind: slot.kind, promptTokens: slot.promptTokens,
                     cachedTokens: slot.cachedTokens, completionTokens: slot.completionTokens, finishReason: "error", started: started,
-                    finished: max(now, started))
+                    finished: max(now, started), attempt: slot.attempt)
                 guard let usage = try row.enter(db) else { continue }
                 entered.calls += 1
                 entered.usage += usage

@@ -79,6 +79,8 @@ package final class Tally: Sendable {
         guard adapter.count <= TallyLayout.longestAdapter else {
             throw LedgerError(.invalid, "An adapter's name has at most \(TallyLayout.longestAdapter) bytes.")
         }
+        let attempt = Array(request.attempt.path.utf8)
+        guard attempt.count <= TallyLayout.longestAttempt else { throw LedgerError(.invalid, "Functions call each other too deeply here.") }
         let slot = try state.withLock { state throws(LedgerError) in
             guard !state.calls.contains(request.call) else { throw LedgerError(.repeated, "The call \(request.call) is running.") }
             guard let slot = state.free.popLast() else {
@@ -94,8 +96,10 @@ package final class Tally: Sendable {
         file.bytes.storeBytes(of: Int64(kind), toByteOffset: offset + 56, as: Int64.self)
         file.bytes.storeBytes(of: Int64(request.promptTokens), toByteOffset: offset + 64, as: Int64.self)
         file.bytes.storeBytes(of: 0, toByteOffset: offset + 72, as: Int64.self)
-        file.bytes.storeBytes(of: Int64(adapter.count), toByteOffset: offset + 80, as: Int64.self)
-        UnsafeMutableRawBufferPointer(rebasing: file.bytes[(offset + 88)...]).copyBytes(from: adapter)
+        for (place, text) in [(80, adapter), (128, attempt)] {
+            file.bytes.storeBytes(of: Int64(text.count), toByteOffset: offset + place, as: Int64.self)
+            UnsafeMutableRawBufferPointer(rebasing: file.bytes[(offset + place + 8)...]).copyBytes(from: text)
+        }
         number(at: offset + 8) { $0.store(0, ordering: .relaxed) }
         number(at: 8) { _ = $0.max(Int64(slot + 1), ordering: .relaxed) }
         number(at: offset) { $0.store(1, ordering: .releasing) }

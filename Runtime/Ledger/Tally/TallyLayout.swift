@@ -2,22 +2,25 @@ import FoundationEssentials
 import Synchronization
 import Wire
 
-/// The layout of a tally file: a head of 128 bytes, then slots of 128 bytes. Numbers are in the machine's own order, since
+/// The layout of a tally file: a head and slots of 256 bytes each. Numbers are in the machine's own order, since
 /// only processes of one machine share it.
 ///
 /// ```
-/// head  0 "SWLTALY1"   8 slots in use, the highest ever + 1   16 length of the alias   24 the model's alias
+/// head  0 "SWLTALY2"   8 slots in use, the highest ever + 1   16 length of the alias   24 the model's alias
 /// slot  0 1: open      8 completion tokens                    16 invocation   32 call
 ///      48 started, Unix ms   56 kind   64 prompt tokens   72 cached tokens   80 length of the adapter's name   88 the adapter's name
+///     128 length of the attempt's path   136 the attempt's path
 /// ```
 enum TallyLayout {
-    static let magic: UInt64 = 0x3159_4c41_544c_5753
+    static let magic: UInt64 = 0x3259_4c41_544c_5753
     static let slotCount = 1024
-    static let size = (1 + slotCount) * 128
+    static let slotSize = 256
+    static let size = (1 + slotCount) * slotSize
     static let longestAlias = 100
     static let longestAdapter = 40
+    static let longestAttempt = 120
 
-    static func offset(of slot: Int) -> Int { 128 * (1 + slot) }
+    static func offset(of slot: Int) -> Int { slotSize * (1 + slot) }
 
     static let kinds: [UsageRow.Kind] = [.chat, .completion, .embedding]
 }
@@ -33,6 +36,7 @@ struct TallySlot: Hashable {
     var promptTokens: Int
     var cachedTokens: Int
     var completionTokens: Int
+    var attempt: Attempt
 }
 
 /// Reads a tally, its own process's or another's.
@@ -52,7 +56,8 @@ struct TallyReader {
     /// Every slot that is open.
     var open: [TallySlot] { slots.compactMap { $0 } }
 
-    func holds(_ invocation: UUIDv7) -> Bool { slots.contains { $0?.invocation == invocation } }
+    /// The attempts at `invocation` that it counts for.
+    func attempts(of invocation: UUIDv7) -> [Attempt] { slots.compactMap { $0?.invocation == invocation ? $0?.attempt : nil } }
 
     private var slots: some Sequence<TallySlot?> {
         let used = min(max(0, Int(atomic(at: 8))), TallyLayout.slotCount)
@@ -65,12 +70,17 @@ struct TallyReader {
         func number(_ place: Int) -> Int64 { bytes.load(fromByteOffset: offset + place, as: Int64.self) }
         func id(_ place: Int) -> UUIDv7 { UUIDv7(bits: bytes.load(fromByteOffset: offset + place, as: UInt128.self)) }
         let kind = number(56)
-        let length = number(80)
-        guard TallyLayout.kinds.indices.contains(Int(kind)), (0...Int64(TallyLayout.longestAdapter)).contains(length) else { return nil }
-        let adapter = String(decoding: bytes[(offset + 88)..<(offset + 88 + Int(length))], as: UTF8.self)
+        func text(_ place: Int, longest: Int) -> String? {
+            let length = number(place), start = offset + place + 8
+            return (0...Int64(longest)).contains(length) ? String(decoding: bytes[start..<(start + Int(length))], as: UTF8.self) : nil
+        }
+        guard TallyLayout.kinds.indices.contains(Int(kind)), let adapter = text(80, longest: TallyLayout.longestAdapter),
+            let attempt = text(128, longest: TallyLayout.longestAttempt)
+        else { return nil }
         return TallySlot(
             invocation: id(16), call: id(32), started: number(48), kind: TallyLayout.kinds[Int(kind)], adapter: adapter,
-            promptTokens: Int(number(64)), cachedTokens: Int(number(72)), completionTokens: Int(atomic(at: offset + 8)))
+            promptTokens: Int(number(64)), cachedTokens: Int(number(72)), completionTokens: Int(atomic(at: offset + 8)),
+            attempt: Attempt(path: attempt))
     }
 
     private func atomic(at offset: Int) -> Int64 {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import Wire
 
 /// What ``Ledger/verify()`` has looked at, and what was wrong.
 package struct Verification: Hashable, Sendable {
@@ -24,11 +25,19 @@ package struct Verification: Hashable, Sendable {
         package var description: String { "\(kind.rawValue): \(message)" }
     }
 
+    /// Calls that were made for attempts that were given up.
+    package struct Losses: Hashable, Sendable {
+        package internal(set) var calls = 0
+        /// What they would have cost.
+        package internal(set) var cost = NanoUSD.zero
+    }
+
     package internal(set) var calls = 0
     /// Invocations that are settled.
     package internal(set) var invocations = 0
     /// Entries of the hash chain that were pruned with what they sealed.
     package internal(set) var pruned = 0
+    package internal(set) var losses = Losses()
     /// The chain's last digest, in hexadecimal: whoever notes it down can tell later that nothing before it has changed.
     package internal(set) var head = ""
     /// At most ``faultLimit`` of each kind.
@@ -57,6 +66,7 @@ extension Ledger {
             guard try verification.isReadable(db) else { return verification }
             try verification.checkStructure(db)
             try verification.checkCosts(db)
+            try verification.checkLosses(db)
             try verification.checkSums(db)
             try verification.checkBalances(db)
             try verification.checkChain(db)
@@ -75,7 +85,7 @@ extension Verification {
         for row in try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").prefix(Self.faultLimit) {
             add(.file, "a row of '\(row["table"] as String)' refers to a row of '\(row["parent"] as String)' that is not there")
         }
-        let triggers = ["usage_is_summed", "fees_are_summed", "settlements_are_chained", "late_calls_are_chained"]
+        let triggers = ["usage_is_summed", "fees_are_summed", "settlements_are_chained", "late_calls_are_chained", "usage_is_taken_back"]
         let present = try Set(String.fetchAll(db, sql: "SELECT name FROM sqlite_schema WHERE type = 'trigger'"))
         for trigger in triggers where !present.contains(trigger) {
             add(.file, "the trigger '\(trigger)', which keeps sums or chain, is not there")

@@ -32,7 +32,7 @@ extension Host {
         }
         let row = UsageRow(
             invocation: request.invocation, call: request.call, model: request.model, kind: .embedding, promptTokens: request.promptTokens,
-            started: call.begun, load: load.claim())
+            started: call.begun, load: load.claim(), attempt: request.attempt)
         let usage = try await meter.charge(request, admission) { row }.value
         return try Response.json(
             EmbeddingList(

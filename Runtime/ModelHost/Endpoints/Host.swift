@@ -131,6 +131,7 @@ struct Call: Sendable {
     func request(_ model: ModelName, _ kind: UsageRow.Kind, promptTokens: Int, maximumTokens: Int = 0, fewestTokens: Int = 1) -> CallRequest {
         CallRequest(
             invocation: token.invocation, call: id, key: token.key, model: model.description, kind: kind, promptTokens: promptTokens,
-            maximumTokens: maximumTokens, fewestTokens: fewestTokens, started: begun)
+            maximumTokens: maximumTokens, fewestTokens: fewestTokens, started: begun,
+            attempt: token.attempt)
     }
 }

@@ -65,6 +65,8 @@ extension Host {
             return (0..<options.count).map { answer in
                 var request = request
                 request.sampling = options.sampling.answer(answer)
+                // The first one scores the prompt for all.
+                request.scoresPrompt = request.scoresPrompt && answer == 0
                 return (prompt: place, request: request)
             }
         }
@@ -81,10 +83,11 @@ extension Host {
         do {
             for (place, request) in requests {
                 let prompt = prompts[place]
+                let scorer = options.echoes && options.topScores != nil ? choices.first { $0.prompt == place }?.generation : nil
                 choices.append(
                     AnswerChoice(
                         generation: try naming(kind) { try engine.generate(request) }, prompt: place, first: prompt.tokens.first, chat: prompt.chat,
-                        echo: options.echoes ? prompt.text : nil, isScored: options.topScores != nil))
+                        echo: options.echoes ? prompt.text : nil, isScored: options.topScores != nil, scorer: scorer))
             }
         } catch {
             for choice in choices { choice.generation.cancel() }
@@ -118,12 +121,13 @@ extension Host {
             for choice in choices { outcomes.append(await choice.generation.outcome) }
             let outcome = CallOutcome(choices, outcomes)
             if let time = outcome.timeToFirstToken { meter.metrics.count(timeToFirstToken: time) }
+            meter.metrics.count(drafted: outcome.draftedTokens, accepted: outcome.acceptedTokens)
             guard outcome.isBilled else { return nil }
             return UsageRow(
                 invocation: request.invocation, call: request.call, model: request.model, kind: request.kind,
                 promptTokens: outcome.promptTokens, cachedTokens: outcome.cachedTokens, completionTokens: outcome.completionTokens,
                 finishReason: outcome.finishReason.name, started: request.started,
-                firstToken: outcome.timeToFirstToken, load: load)
+                firstToken: outcome.timeToFirstToken, load: load, attempt: request.attempt)
         }
     }
 }

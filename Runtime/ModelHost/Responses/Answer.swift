@@ -108,7 +108,11 @@ final class Answer: Sendable {
         let (events, merged) = AsyncStream.makeStream(of: (place: Int, event: Generation.Event).self)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (place, choice) in choices.enumerated() {
-                group.addTask { for await event in choice.generation.events { merged.yield((place, event)) } }
+                group.addTask {
+                    // They come before all else.
+                    if let scorer = choice.scorer { merged.yield((place, .promptScores(await scorer.promptScores))) }
+                    for await event in choice.generation.events { merged.yield((place, event)) }
+                }
             }
             var left = choices.count
             for await (place, event) in events {

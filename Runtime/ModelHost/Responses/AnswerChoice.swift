@@ -12,6 +12,8 @@ struct AnswerChoice: Sendable {
     let echo: String?
     /// Whether its tokens' log-probabilities are told.
     let isScored: Bool
+    /// The answer to the same prompt that tells the prompt's log-probabilities for this one, too.
+    let scorer: Generation?
 }
 
 /// Reads what a generation says into what the client sees of it.

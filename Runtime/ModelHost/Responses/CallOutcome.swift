@@ -6,6 +6,8 @@ struct CallOutcome {
     private(set) var promptTokens = 0
     private(set) var cachedTokens = 0
     private(set) var completionTokens = 0
+    private(set) var draftedTokens = 0
+    private(set) var acceptedTokens = 0
     private(set) var timeToFirstToken: Duration?
     /// The longest of any answer.
     private(set) var prefill = Duration.zero
@@ -30,6 +32,8 @@ struct CallOutcome {
         }
         for answer in answers {
             completionTokens += answer.completionTokens
+            draftedTokens += answer.draftedTokens
+            acceptedTokens += answer.acceptedTokens
             if let time = answer.timings.timeToFirstToken { timeToFirstToken = min(timeToFirstToken ?? time, time) }
             prefill = max(prefill, answer.timings.prefill)
             decode = max(decode, answer.timings.decode)

@@ -9,6 +9,9 @@ struct Timings: Encodable {
     let promptMilliseconds: Double
     let predictedCount: Int
     let predictedMilliseconds: Double
+    /// Tokens that were guessed and evaluated, and how many of them the answers have; told where there were any.
+    let draftedCount: Int
+    let acceptedCount: Int
 
     init(_ outcome: CallOutcome) {
         cachedCount = outcome.cachedTokens
@@ -16,6 +19,7 @@ struct Timings: Encodable {
         promptMilliseconds = outcome.prefill / .milliseconds(1)
         predictedCount = outcome.completionTokens
         predictedMilliseconds = outcome.decode / .milliseconds(1)
+        (draftedCount, acceptedCount) = (outcome.draftedTokens, outcome.acceptedTokens)
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -26,6 +30,8 @@ struct Timings: Encodable {
         case predictedCount = "predicted_n"
         case predictedMilliseconds = "predicted_ms"
         case predictedPerSecond = "predicted_per_second"
+        case draftedCount = "draft_n"
+        case acceptedCount = "draft_n_accepted"
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -37,6 +43,9 @@ struct Timings: Encodable {
         try container.encode(predictedCount, forKey: .predictedCount)
         try container.encode(predictedMilliseconds, forKey: .predictedMilliseconds)
         try container.encode(Timings.rate(predictedCount, predictedMilliseconds), forKey: .predictedPerSecond)
+        guard draftedCount > 0 else { return }
+        try container.encode(draftedCount, forKey: .draftedCount)
+        try container.encode(acceptedCount, forKey: .acceptedCount)
     }
 
     /// Per second; 0 where nothing was measured.

@@ -37,6 +37,8 @@ extension APIError {
         case let error as LedgerError where error.code == .repeated:
             // Its caller repeats it because the connection broke: made again, it would be billed again.
             self.init(status: 409, message: "\(error.message) Make a new one.", type: "invalid_request_error", code: "call_repeated")
+        case let error as LedgerError where error.code == .givenUp:
+            self.init(status: 409, message: error.message, type: "invalid_request_error", code: "attempt_given_up")
         case let error as LedgerError where error.code == .busy:
             self = .overloaded(error.message)
         case is LedgerError:

@@ -8,6 +8,8 @@ final class Metrics: Sendable {
         var promptTokens = 0
         var cachedTokens = 0
         var completionTokens = 0
+        var draftedTokens = 0
+        var acceptedTokens = 0
         var finished: [String: Int] = [:]
         var firstTokens = 0
         var secondsToFirstToken = 0.0
@@ -21,6 +23,14 @@ final class Metrics: Sendable {
             $0.cachedTokens += row.cachedTokens
             $0.completionTokens += row.completionTokens
             $0.finished[row.finishReason ?? "stop", default: 0] += 1
+        }
+    }
+
+    /// Tokens that were guessed and evaluated, and how many of them answers have.
+    func count(drafted: Int, accepted: Int) {
+        counts.withLock {
+            $0.draftedTokens += drafted
+            $0.acceptedTokens += accepted
         }
     }
 
@@ -47,6 +57,8 @@ final class Metrics: Sendable {
         metric("prefix_cache_hits_total", "counter", [("prefix_cache_hits_total", "", counts.cachedTokens)])
         metric("prompt_tokens_total", "counter", [("prompt_tokens_total", "", counts.promptTokens)])
         metric("generation_tokens_total", "counter", [("generation_tokens_total", "", counts.completionTokens)])
+        metric("spec_decode_num_draft_tokens_total", "counter", [("spec_decode_num_draft_tokens_total", "", counts.draftedTokens)])
+        metric("spec_decode_num_accepted_tokens_total", "counter", [("spec_decode_num_accepted_tokens_total", "", counts.acceptedTokens)])
         metric(
             "request_success_total", "counter",
             counts.finished.sorted { $0.key < $1.key }.map { ("request_success_total", ",finished_reason=\"\($0.key)\"", $0.value) })

@@ -114,10 +114,8 @@ extension FunctionManifest.Limits {
     fileprivate init(_ reader: YAMLReader) throws {
         self.init()
         try reader.allow("timeout", "idle_timeout", "body", "memory", "max_requests")
-        timeout = try reader.duration("timeout") ?? timeout
-        guard timeout > .zero else { throw reader.failure("timeout", "must be more than 0s") }
-        idleTimeout = try reader.duration("idle_timeout")
-        guard idleTimeout.map({ $0 > .zero }) ?? true else { throw reader.failure("idle_timeout", "must be more than 0s") }
+        timeout = try reader.positiveDuration("timeout") ?? timeout
+        idleTimeout = try reader.positiveDuration("idle_timeout")
         maxRequests = try reader.integer("max_requests", in: 1...1_000_000_000)
         body = try reader.size("body", upTo: FunctionManifest.largestBody) ?? body
         memory = try reader.size("memory", upTo: 1 << 40)
@@ -128,8 +126,7 @@ extension FunctionManifest.Health {
     fileprivate init(_ reader: YAMLReader) throws {
         self.init()
         try reader.allow("probe", "timeout")
-        timeout = try reader.duration("timeout") ?? timeout
-        guard timeout > .zero else { throw reader.failure("timeout", "must be more than 0s") }
+        timeout = try reader.positiveDuration("timeout") ?? timeout
         guard let probe = try reader.mapping("probe") else { return }
         try probe.allow("method", "path", "body", "status")
         let method = try probe.text("method") ?? "GET"
@@ -163,8 +160,7 @@ extension FunctionManifest.Cache {
     fileprivate init(_ reader: YAMLReader) throws {
         self.init()
         try reader.allow("ttl", "size")
-        ttl = try reader.duration("ttl") ?? ttl
-        guard ttl > .zero else { throw reader.failure("ttl", "must be more than 0s") }
+        ttl = try reader.positiveDuration("ttl") ?? ttl
         size = try reader.size("size", upTo: 1 << 40) ?? size
     }
 }

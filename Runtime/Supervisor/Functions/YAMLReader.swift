@@ -98,6 +98,13 @@ package struct YAMLReader {
         try value(key, expected: "a duration such as 250ms, 60s or 5m") { $0.scalar.flatMap { Duration(written: $0.string) } }
     }
 
+    /// A duration that something may take, so that none is too short.
+    package func positiveDuration(_ key: String) throws -> Duration? {
+        let duration = try duration(key)
+        guard duration.map({ $0 > .zero }) ?? true else { throw failure(key, "must be more than 0s") }
+        return duration
+    }
+
     /// Bytes, for example `4096`, `512KiB`, `1MiB`.
     package func size(_ key: String, upTo largest: Int) throws -> Int? {
         try value(key, expected: "a size such as 512KiB or 1MiB, at most \(largest) bytes") { node in

@@ -15,6 +15,7 @@ import SwiftletSystem
 ///   threads: 4                         # that compute; the default is one per core
 ///   kv_cache: q8_0                     # how attention's keys and values are kept: f16, the default, q8_0 or f32
 ///   kv_cache_size: 2GiB                # memory for them; the default is what 16 sequences need, or an eighth of the machine's
+///   draft_max: 15                      # tokens of an answer that are guessed at once and verified, 0 to 15; answers are the same with 0
 /// ```
 package struct ModelCatalog: Sendable {
     package struct Entry: Hashable, Sendable {
@@ -68,8 +69,7 @@ package struct ModelCatalog: Sendable {
                 entry.keepWarm = time
             }
             entry.memory = try model.size("memory", upTo: 1 << 50)
-            entry.stallTimeout = try model.duration("stall_timeout") ?? entry.stallTimeout
-            guard entry.stallTimeout > .zero else { throw model.failure("stall_timeout", "must be more than 0s") }
+            entry.stallTimeout = try model.positiveDuration("stall_timeout") ?? entry.stallTimeout
             entry.hostOptions = try ModelCatalog.hostOptions(model)
             for key in ModelCatalog.settings { entry.settings[key] = try model.text(key) }
             if let adapters = try model.mapping("adapters") {
@@ -99,13 +99,14 @@ package struct ModelCatalog: Sendable {
     }
 
     /// The keys of an entry beside its file.
-    private static let settings = ["keep_warm", "memory", "stall_timeout", "threads", "kv_cache", "kv_cache_size"]
+    private static let settings = ["keep_warm", "memory", "stall_timeout", "threads", "kv_cache", "kv_cache_size", "draft_max"]
 
     private static func hostOptions(_ model: YAMLReader) throws -> [String] {
         var options: [String] = []
         if let threads = try model.integer("threads", in: 1...256) { options += ["--threads", "\(threads)"] }
         if let type = try model.word("kv_cache", among: ["f16", "q8_0", "f32"]) { options += ["--kv-cache", type] }
         if let size = try model.size("kv_cache_size", upTo: 1 << 50) { options += ["--kv-cache-size", "\(size)"] }
+        if let count = try model.integer("draft_max", in: 0...15) { options += ["--draft-max", "\(count)"] }
         return options
     }
 

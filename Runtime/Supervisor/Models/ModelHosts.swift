@@ -30,8 +30,7 @@ actor ModelHosts {
         let task: Task<Void, Never>
         var monitor: Task<Void, Never>?
         var pid: pid_t?
-        /// The file that it was started with, and the program.
-        let identity: String
+        let source: ModelSource
         /// Set when it is asked to end before its process is known.
         var signal: Int32?
         var health = HostHealth()
@@ -97,15 +96,13 @@ actor ModelHosts {
         }
     }
 
-    /// What answers as the model `alias`: the weights and the program of its host, or of the one that would be started now. Another
-    /// text whenever another file has come in their place.
-    func identity(of alias: String) -> String? {
-        models[alias].map { $0.host?.identity ?? identity(of: $0.entry) }
+    /// What answers as the model `alias`; `nil` when there is no such model.
+    func source(of alias: String) -> ModelSource? {
+        models[alias].map { $0.host?.source ?? source(of: $0.entry) }
     }
 
-    private func identity(of entry: ModelCatalog.Entry) -> String {
-        let files = ([entry.path, programs.host] + entry.adapterPaths).map { FileStatus(path: $0)?.identity ?? "-" }
-        return (files + entry.hostOptions).joined(separator: " ")
+    private func source(of entry: ModelCatalog.Entry) -> ModelSource {
+        ModelSource(files: ([entry.path] + entry.adapterPaths + [programs.host]).map(ModelSource.File.init), options: entry.hostOptions)
     }
 
     /// Stops every host and waits until each has ended.
@@ -180,7 +177,7 @@ actor ModelHosts {
             ] + model.entry.hostOptions,
             environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"],
             workingDirectory: state.path, input: model.socket, keepsInput: true, logFile: logFile(of: alias), grace: .seconds(10))
-        let identity = identity(of: model.entry)
+        let source = source(of: model.entry)
         let launcher = programs.launcher
         let logger = logger
         let task = Task {
@@ -190,7 +187,7 @@ actor ModelHosts {
             }
             self.ended(alias, ending)
         }
-        models[alias]?.host = Host(task: task, identity: identity)
+        models[alias]?.host = Host(task: task, source: source)
     }
 
     private func started(_ alias: String, _ pid: pid_t) {

@@ -54,7 +54,7 @@ def _make(path: Path, write) -> None:
 def _quantize(source: Path, path: Path, quantization: str) -> None:
     import llama_cpp
 
-    llama_cpp.llama_log_set(_silence, None)
+    llama_cpp.llama_log_set(silence, None)
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = FILE_TYPES[quantization]
     parameters.nthread = 2
@@ -63,7 +63,7 @@ def _quantize(source: Path, path: Path, quantization: str) -> None:
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-def _silence(level, text, data):
+def silence(level, text, data):
     pass
 
 

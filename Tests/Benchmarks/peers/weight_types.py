@@ -1,11 +1,12 @@
-"""Log probabilities of llama3-1b in each weight type that Swiftlet reads, beside llama.cpp's on the same file. Files are made by
-llama.cpp, one after the other, and deleted again: 5 GB of disk at a time."""
+"""Log probabilities of llama3-1b in each weight type that Swiftlet reads, beside llama.cpp's on the same file, and how far each is
+from what 32-bit floats give. Files are made by llama.cpp, one after the other, and deleted again: 7 GB of disk at a time."""
 
 import ctypes
 import sys
 from pathlib import Path
 
-from compare import HERE, SWIFTLET, output
+from compare import HERE, output
+from quality import ours
 
 TOKENS = 128
 #: What the file's matrices are made to, as llama.cpp numbers files (llama_ftype) and tensors (ggml_type).
@@ -20,8 +21,9 @@ def report(folder: Path, threads: int, types: list[str]) -> None:
 
     source = models.source(folder)
     tokens = [(i * 7919) % 60000 + 10 for i in range(TOKENS)]
-    print("| weights | mean | 99th percentile | largest | llama.cpp's own paths: mean | 99th percentile | largest |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("Differences of log probabilities: mean, 99th percentile, largest. Plain is llama.cpp with weights as the file has them.\n")
+    print("| weights | Swiftlet and plain | llama.cpp repacked and plain | Swiftlet and 32-bit floats | plain and 32-bit floats |")
+    print("| --- | --- | --- | --- | --- |")
     for name in types or TYPES:
         path = folder / f"llama3-1b-only-{name.lower()}.gguf"
         try:
@@ -29,8 +31,9 @@ def report(folder: Path, threads: int, types: list[str]) -> None:
                 make(source, path, *TYPES[name])
             file, text = path if name != "F16" else source, ",".join(map(str, tokens))
             plain, repacked = (output(sys.executable, HERE / "with_llama_cpp.py", "score", file, threads, text, kind) for kind in ("plain", "repacked"))
-            ours = output(SWIFTLET, "score", file, "--tokens", text, "--format", "json")["logprobs"]
-            print(f"| {name} | {differences(ours, plain)} | {differences(repacked, plain)} |", flush=True)
+            swiftlet, exact = (ours(file, text, kind) for kind in ("swiftlet", "exact"))
+            pairs = ((swiftlet, plain), (repacked, plain), (swiftlet, exact), (plain, exact))
+            print(f"| {name} | {' | '.join(differences(*pair) for pair in pairs)} |", flush=True)
         finally:
             path.unlink(missing_ok=True)
             path.with_name(path.name + ".pack").unlink(missing_ok=True)
@@ -39,7 +42,9 @@ def report(folder: Path, threads: int, types: list[str]) -> None:
 def make(source: Path, path: Path, file_type: int, tensor_type: int) -> None:
     """All matrices in one type: quantizers mix them otherwise."""
     import llama_cpp
+    import models
 
+    llama_cpp.llama_log_set(models.silence, None)
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype, parameters.pure, parameters.nthread = file_type, True, 2
     parameters.output_tensor_type = parameters.token_embedding_type = tensor_type
@@ -47,6 +52,6 @@ def make(source: Path, path: Path, file_type: int, tensor_type: int) -> None:
         raise SystemExit(f"llama.cpp could not make {path}.")
 
 
-def differences(ours: list[float], theirs: list[float]) -> str:
-    values = sorted(abs(a - b) for a, b in zip(ours, theirs, strict=True))
-    return f"{sum(values) / len(values):.4f} | {values[len(values) * 99 // 100]:.4f} | {values[-1]:.4f}"
+def differences(one: list[float], other: list[float]) -> str:
+    values = sorted(abs(a - b) for a, b in zip(one, other, strict=True))
+    return f"{sum(values) / len(values):.4f}, {values[len(values) * 99 // 100]:.4f}, {values[-1]:.4f}"

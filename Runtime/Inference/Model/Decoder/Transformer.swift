@@ -83,6 +83,9 @@ struct Transformer: Sendable {
     let pooling: Pooling?
 
     var vocabularyCount: Int { embedding.rows }
+    var hasExperts: Bool {
+        if case .experts? = layers.first?.feedForward { true } else { false }
+    }
     var embeddingScale: Float { architecture.scalesEmbedding ? Float(width).squareRoot() : 1 }
 
     func cacheShape(_ type: Engine.Configuration.CacheType) throws(InferenceError) -> KeyValueCache.Shape {
