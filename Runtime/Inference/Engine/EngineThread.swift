@@ -46,7 +46,7 @@ final class EngineThread<R: Runner>: Sendable {
 
     private static func run(_ runner: R, _ shared: Shared) {
         while true {
-            if !runner.hasWork { waitForJob(shared.wake) }
+            if !runner.hasWork { shared.wake.wait() }
             let inbox = shared.inbox.withLock { inbox in
                 defer { inbox.jobs = [] }
                 return inbox
@@ -55,17 +55,6 @@ final class EngineThread<R: Runner>: Sendable {
             if inbox.isEnding { return runner.abandon(ended) }
             if runner.hasWork { runner.step() }
         }
-    }
-
-    /// For some microseconds with open eyes, because who has an answer often asks again, and to wake a thread takes longer than a
-    /// short text. Whoever else wants the processor gets it.
-    private static func waitForJob(_ wake: DispatchSemaphore) {
-        let end = DispatchTime.now() + .microseconds(50)
-        repeat {
-            if wake.wait(timeout: .now()) == .success { return }
-            sched_yield()
-        } while DispatchTime.now() < end
-        wake.wait()
     }
 
     /// - Throws: ``InferenceError`` after ``end()``.
