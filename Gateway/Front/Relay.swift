@@ -71,15 +71,15 @@ extension Relay {
 
         /// Waits while too many parts do, unless the sending task is cancelled.
         package func send(_ part: Part) async {
-            let mustWait = state.withLock { state in
+            let (taker, mustWait) = state.withLock { state -> (CheckedContinuation<Part?, any Error>?, Bool) in
                 if let taker = state.taker {
                     state.taker = nil
-                    taker.resume(returning: part)
-                    return false
+                    return (taker, false)
                 }
                 state.waiting.append(part)
-                return state.waiting.count > Self.capacity
+                return (nil, state.waiting.count > Self.capacity)
             }
+            taker?.resume(returning: part)
             if mustWait { await waitForRoom() }
         }
 

@@ -239,3 +239,5 @@ def fails(*arguments: str, **options) -> str:
 
 # A completion that goes on for all of its tokens, almost the whole context of the demo model.
 LONG = {"model": "chat", "prompt": "Once upon a time", "max_tokens": 480, "ignore_eos": True}
+# For what must be caught while it runs: eight answers, 3,840 tokens.
+LONGEST = LONG | {"n": 8}

@@ -207,3 +207,9 @@ def test_pruning_leaves_reports_as_they_are(new_system):
     assert system.post("/v1/completions", {"model": "chat", "prompt": "Again", "max_tokens": 2}).status == 200
     assert "add up" in system.command("ledger", "verify").stdout
     assert system.stop() == 0
+
+
+def test_hours_are_reported_for_a_month_at_most(system):
+    assert "31 days" in fails("usage", "--per", "hour", "--since", "40d", "--state", system.state)
+    assert system.command("usage", "--per", "hour", "--since", "31d").returncode == 0
+    assert system.command("usage", "--per", "day", "--since", "400d").returncode == 0

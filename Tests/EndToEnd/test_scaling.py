@@ -160,3 +160,20 @@ def test_health_answers_when_everything_else_is_full(system, functions):
         for raw in waiting:
             raw.close()
     functions.remove("full"), functions.remove("fuller")
+
+
+def test_clients_that_leave_while_workers_come_free_hold_nobody_up(system, functions):
+    functions.place_python("leaving", "GET /leaving", "scale: {max: 2, concurrency: 1}")
+    eventually(lambda: system.request("GET", "/leaving").status == 200)
+    for _ in range(10):
+        callers = [system.connection() for _ in range(100)]
+        for caller in callers:
+            caller.request("GET", "/leaving", headers=system.headers())
+        assert callers[0].getresponse().status == 200
+        # Some have an answer, two are being served, the others wait for a worker that comes free in this moment.
+        for caller in callers:
+            caller.close()
+    assert system.request("GET", "/leaving").status == 200
+    eventually(lambda: all(
+        version["waiting"] == 0 and not any(worker["running"] for worker in version["workers"])
+        for function in system.report("status")["functions"] if function["name"] == "leaving" for version in function["versions"]))

@@ -42,7 +42,11 @@ struct Usage: AsyncParsableCommand {
     func run() async throws {
         let chosen: [UsageDimension: [String]] = [.function: function, .key: key, .tag: tag, .model: model]
         // As `GET /v1/usage` has it: nobody means every hour there ever was.
-        let usual = per?.usualStart(before: until?.date ?? .now)
+        let end = until?.date ?? .now
+        let usual = per?.usualStart(before: end)
+        if per == .hour, let since, end.timeIntervalSince(since.date) > 32 * 86_400 {
+            throw CommandError("--per hour reaches 31 days at most. Ask for a shorter time with --since and --until, or for --per day.")
+        }
         let query = UsageQuery(
             since: since?.date ?? usual, until: until?.date, period: per, groupBy: grouping.dimensions,
             only: chosen.filter { !$0.value.isEmpty }.mapValues(Set.init))

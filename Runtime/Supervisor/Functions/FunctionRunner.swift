@@ -28,6 +28,8 @@ package final class FunctionRunner: Sendable {
         var nextRequest = 0
         var timer: (task: Task<Void, Never>, at: ContinuousClock.Instant)?
         var lastFailure = ""
+        /// What is done when the lock is free again.
+        var effects: [@Sendable () -> Void] = []
     }
 
     /// One request's claim on a worker. Ends with ``FunctionRunner/release(_:_:)``.
@@ -71,6 +73,18 @@ package final class FunctionRunner: Sendable {
         state = Mutex(State(pool: FunctionPool(scale: manifest.scale, maxRequests: manifest.limits.maxRequests)))
     }
 
+    /// Changes the state, then does what that led to. To resume or cancel a task takes a lock of the task's, and whoever cancels one
+    /// holds that lock while ``acquire(key:invocation:deadline:)`` takes ours: under it, the two could wait for each other for good.
+    private func withState<Value: Sendable>(_ body: (inout State) -> Value) -> Value {
+        let (value, effects) = state.withLock { state in
+            let value = body(&state)
+            defer { state.effects = [] }
+            return (value, state.effects)
+        }
+        for effect in effects { effect() }
+        return value
+    }
+
     // MARK: Requests
 
     /// Waits for a worker, starting one if the function's scale allows it.
@@ -80,7 +94,7 @@ package final class FunctionRunner: Sendable {
     /// - Throws: ``APIError``: 502 when the function cannot run, 429 when too many wait, 504 when `deadline` passes; `CancellationError`.
     package func acquire(key: String, invocation: UUIDv7? = nil, deadline: ContinuousClock.Instant) async throws -> Lease {
         let start = ContinuousClock.now
-        let (id, outcome) = state.withLock { state in
+        let (id, outcome) = withState { state in
             let id = FunctionPool.RequestID(number: state.nextRequest)
             state.nextRequest += 1
             state.waiters[id] = Waiter(since: start, invocation: invocation)
@@ -90,16 +104,16 @@ package final class FunctionRunner: Sendable {
         if let outcome { return try outcome.get() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                state.withLock { state in
+                withState { state in
                     if let outcome = takeOutcome(of: id, &state) {
-                        continuation.resume(with: outcome)
+                        state.effects.append { continuation.resume(with: outcome) }
                     } else {
                         state.waiters[id]?.continuation = continuation
                     }
                 }
             }
         } onCancel: {
-            state.withLock { state in
+            withState { state in
                 guard state.waiters[id]?.outcome == nil else { return }
                 state.pool.abandon(id, at: .now)
                 answer(id, .failure(CancellationError()), &state)
@@ -108,7 +122,7 @@ package final class FunctionRunner: Sendable {
     }
 
     package func release(_ lease: Lease, _ ending: FunctionPool.Ending) {
-        state.withLock { state in
+        withState { state in
             if var process = state.processes.removeValue(forKey: lease.worker) {
                 process.calls[lease.request] = nil
                 if process.calls.isEmpty { process.since = .now }
@@ -120,7 +134,7 @@ package final class FunctionRunner: Sendable {
     }
 
     /// A call of `key` has used so many tokens: what its next calls are likely to need.
-    package func record(tokens: Int, key: String) { state.withLock { $0.weights.record(tokens: tokens, key: key) } }
+    package func record(tokens: Int, key: String) { withState { $0.weights.record(tokens: tokens, key: key) } }
 
     private func answer(_ id: FunctionPool.RequestID, _ outcome: Result<Lease, any Error>, _ state: inout State) {
         guard let continuation = state.waiters[id]?.continuation else {
@@ -128,7 +142,7 @@ package final class FunctionRunner: Sendable {
             return
         }
         state.waiters[id] = nil
-        continuation.resume(with: outcome)
+        state.effects.append { continuation.resume(with: outcome) }
     }
 
     private func takeOutcome(of id: FunctionPool.RequestID, _ state: inout State) -> Result<Lease, any Error>? {
@@ -143,26 +157,25 @@ package final class FunctionRunner: Sendable {
     func start() { tick() }
 
     /// Lets running and late requests finish and stops each worker when it has nothing to do.
-    func drain() { state.withLock { perform($0.pool.drain(at: .now), &$0) } }
+    func drain() { withState { perform($0.pool.drain(at: .now), &$0) } }
 
     /// Stops every worker now and waits until each has ended.
     func stop() async {
-        let tasks = state.withLock { state in
-            state.timer?.task.cancel()
-            return state.processes.values.map(\.task)
+        let tasks = withState { state in
+            (state.timer.map { [$0.task] } ?? []) + state.processes.values.map(\.task)
         }
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
     }
 
-    package var workerCount: Int { state.withLock(\.pool.workerCount) }
-    package var waitingCount: Int { state.withLock(\.pool.waitingCount) }
+    package var workerCount: Int { withState(\.pool.workerCount) }
+    package var waitingCount: Int { withState(\.pool.waitingCount) }
     /// How the last worker that was not stopped ended; empty while there is none.
-    package var lastFailure: String { state.withLock(\.lastFailure) }
+    package var lastFailure: String { withState(\.lastFailure) }
 
     /// What each worker is doing.
     package var workers: [SystemStatus.WorkerStatus] {
-        state.withLock(\.processes).sorted { $0.key < $1.key }.map { _, process in
+        withState(\.processes).sorted { $0.key < $1.key }.map { _, process in
             let state: SystemStatus.WorkerStatus.State =
                 process.isStopping ? .stopping : process.pid == nil ? .starting : process.calls.isEmpty ? .idle : .busy
             let calls = process.calls.sorted { $0.value.since < $1.value.since }.map { _, call in
@@ -188,9 +201,11 @@ package final class FunctionRunner: Sendable {
                 state.processes[worker]?.isStopping = true
                 state.processes[worker]?.since = .now
                 guard let process = state.processes[worker] else { continue }
-                // Some servers do not end while a connection is open.
-                environment.closeConnections(process.socket)
-                process.task.cancel()
+                state.effects.append { [environment] in
+                    // Some servers do not end while a connection is open.
+                    environment.closeConnections(process.socket)
+                    process.task.cancel()
+                }
             case .grant(let request, let worker):
                 guard let waiter = state.waiters[request] else { continue }
                 let now = ContinuousClock.now
@@ -211,7 +226,7 @@ package final class FunctionRunner: Sendable {
     private func schedule(_ state: inout State) {
         guard let next = state.pool.nextEvent else { return }
         if let timer = state.timer, timer.at <= next { return }
-        state.timer?.task.cancel()
+        if let timer = state.timer { state.effects.append { timer.task.cancel() } }
         let task = Task {
             try? await Task.sleep(until: next, clock: .continuous)
             if !Task.isCancelled { self.tick() }
@@ -220,7 +235,7 @@ package final class FunctionRunner: Sendable {
     }
 
     private func tick() {
-        state.withLock { state in
+        withState { state in
             state.timer = nil
             perform(state.pool.tick(at: .now), &state)
         }
@@ -241,7 +256,7 @@ package final class FunctionRunner: Sendable {
         let task = Task {
             let ending = await child.run(launcher: launcher) { pid in
                 logger.debug("started \(child.name)", metadata: ["pid": "\(pid)"])
-                self.state.withLock { $0.processes[worker]?.pid = pid }
+                self.withState { $0.processes[worker]?.pid = pid }
             }
             self.ended(worker, ending)
         }
@@ -249,10 +264,10 @@ package final class FunctionRunner: Sendable {
     }
 
     private func ended(_ worker: FunctionPool.WorkerID, _ ending: ChildProcess.Ending) {
-        state.withLock { state in
+        withState { state in
             guard let process = state.processes.removeValue(forKey: worker) else { return }
             unlink(process.socket)
-            environment.closeConnections(process.socket)
+            state.effects.append { [environment] in environment.closeConnections(process.socket) }
             if process.task.isCancelled, !process.isBroken {
                 logger.debug("stopped worker \(worker) of \(manifest.name)")
             } else {
