@@ -176,4 +176,4 @@ def test_clients_that_leave_while_workers_come_free_hold_nobody_up(system, funct
     assert system.request("GET", "/leaving").status == 200
     eventually(lambda: all(
         version["waiting"] == 0 and not any(worker["running"] for worker in version["workers"])
-        for function in system.report("status")["functions"] if function["name"] == "leaving" for version in function["versions"]))
+        for function in json.loads(system.command("status", "--json").stdout)["functions"] if function["name"] == "leaving" for version in function["versions"]))
