@@ -147,7 +147,7 @@ room("TestSupport", in: "Tests")
 
 let alsoTested: [String: [Target.Dependency]] = [
     "FastCGI": [hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")],
-    "Front": ["FastCGI", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+    "Front": ["FastCGI", "Ledger", "Wire", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
     "Grammar": ["TestSupport", "Wire"],
     "Inference": ["Grammar", "Jinja", "TestSupport", "Wire"],
     "Jinja": ["TestSupport", "Wire"],

@@ -3,7 +3,7 @@ import Ledger
 import Wire
 
 /// One page of a report: which buckets it has, and how they are written.
-struct UsagePage {
+package struct UsagePage {
     private let report: UsageReport
     private let period: Period
     /// The buckets' bounds, one more than there are buckets.
@@ -26,7 +26,7 @@ struct UsagePage {
     private static let otherNames: Set = ["start_time", "end_time", "bucket_width", "group_by", "limit", "page"]
 
     /// - Throws: ``APIError`` with status 400 that names the parameter at fault.
-    init(_ report: UsageReport, parameters: QueryParameters, now: Date) throws {
+    package init(_ report: UsageReport, parameters: QueryParameters, now: Date) throws {
         for name in parameters.names.sorted() where !Self.otherNames.contains(name) && Self.filterNames[name] == nil {
             throw APIError.invalidRequest("Unknown parameter: '\(name)'.", parameter: name, code: "unknown_parameter")
         }
@@ -103,15 +103,25 @@ struct UsagePage {
 
     /// The page as JSON. It is put together here, because a page may have tens of thousands of results, and an encoder takes ten times
     /// as long for them as their sums.
-    func json(_ found: [UsageGroup]) throws -> String {
+    package func json(_ found: [UsageGroup]) throws -> String {
         let byStart = Dictionary(grouping: found) { $0.start ?? bounds[0] }
-        let buckets = try zip(bounds, bounds.dropFirst()).map { start, end in
-            let results = try (byStart[start] ?? []).map(result).joined(separator: ",")
-            return #"{"object":"bucket","start_time":\#(seconds(start)),"end_time":\#(seconds(end)),"results":[\#(results)]}"#
+        var (buckets, count, next) = ([String](), 0, next)
+        for (start, end) in zip(bounds, bounds.dropFirst()) {
+            let groups = byStart[start] ?? []
+            count += groups.count
+            if count > Self.mostResults, !buckets.isEmpty {
+                next = start
+                break
+            }
+            let results = try groups.map(result).joined(separator: ",")
+            buckets.append(#"{"object":"bucket","start_time":\#(seconds(start)),"end_time":\#(seconds(end)),"results":[\#(results)]}"#)
         }
         let page = next.map { #""page_\#(seconds($0))""# } ?? "null"
         return #"{"object":"page","data":[\#(buckets.joined(separator: ","))],"has_more":\#(next != nil),"next_page":\#(page)}"#
     }
+
+    /// A page that would have more ends earlier, at the end of a bucket.
+    private static let mostResults = 20_000
 
     private func seconds(_ date: Date) -> Int64 { Int64(date.timeIntervalSince1970) }
 

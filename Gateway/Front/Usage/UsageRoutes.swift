@@ -29,7 +29,7 @@ struct UsageRoutes: Sendable {
 }
 
 /// What can be asked for.
-enum UsageReport: CaseIterable, Sendable {
+package enum UsageReport: CaseIterable, Sendable {
     /// All calls with tokens and costs, by everything the ledger knows.
     case usage
     case completions, embeddings, costs
@@ -66,10 +66,10 @@ enum UsageReport: CaseIterable, Sendable {
 }
 
 /// The parameters of a query string, where a list may be written `a=1&a=2`, `a[]=1&a[]=2` or `a=1,2`.
-struct QueryParameters {
+package struct QueryParameters {
     private let values: [String: [String]]
 
-    init(_ query: String?) {
+    package init(_ query: String?) {
         var values: [String: [String]] = [:]
         for pair in (query ?? "").split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(\.percentDecoded)

@@ -54,4 +54,11 @@ package struct UsageGroup: Hashable, Sendable {
     /// Model calls.
     package let calls: Int
     package let usage: TokenUsage
+
+    package init(start: Date?, values: [String], calls: Int, usage: TokenUsage) {
+        self.start = start
+        self.values = values
+        self.calls = calls
+        self.usage = usage
+    }
 }
