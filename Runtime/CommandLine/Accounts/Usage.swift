@@ -44,7 +44,7 @@ struct Usage: AsyncParsableCommand {
         // As `GET /v1/usage` has it: nobody means every hour there ever was.
         let end = until?.date ?? .now
         let usual = per?.usualStart(before: end)
-        if per == .hour, let since, end.timeIntervalSince(since.date) > 32 * 86_400 {
+        if per == .hour, let since, min(end, .now).timeIntervalSince(since.date) > 32 * 86_400 {
             throw CommandError("--per hour reaches 31 days at most. Ask for a shorter time with --since and --until, or for --per day.")
         }
         let query = UsageQuery(
