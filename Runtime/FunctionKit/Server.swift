@@ -16,7 +16,7 @@ package final class Server: Sendable {
 
     /// libfcgi's own accept cannot be ended without losing a request. Told that a shutdown is pending, it never accepts;
     /// we hand it connections.
-    private static let library: Void = {
+    private static let libfcgiIsReady: Void = {
         FCGX_Init()
         FCGX_ShutdownPending()
     }()
@@ -31,7 +31,7 @@ package final class Server: Sendable {
 
     /// Starts one thread for each request that may be handled at once.
     package func start() {
-        Server.library
+        Server.libfcgiIsReady
         for _ in 0..<environment.concurrency {
             startBlockingThread { [self] in
                 RequestLoop(self).run()

@@ -3,26 +3,8 @@ import Kernels
 /// The weights of a decoder, checked. Tensor names and metadata keys are GGUF's:
 /// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 struct Transformer: Sendable {
-    struct Linear: Sendable {
-        let weight: Matrix
-        let bias: [Float]?
-
-        func packed(in pack: WeightPack?) -> Linear { Linear(weight: weight.packed(in: pack), bias: bias) }
-    }
-
-    enum Projections: Sendable {
-        case apart(query: Linear, key: Linear, value: Linear)
-        /// Queries, then keys, then values.
-        case joined(Linear)
-
-        func packed(in pack: WeightPack?) -> Projections {
-            switch self {
-            case .apart(let query, let key, let value):
-                .apart(query: query.packed(in: pack), key: key.packed(in: pack), value: value.packed(in: pack))
-            case .joined(let all): .joined(all.packed(in: pack))
-            }
-        }
-    }
+    typealias Linear = Inference.Linear<[Float]>
+    typealias Projections = Inference.Projections<[Float]>
 
     enum FeedForward: Sendable {
         case gated(gate: Matrix, up: Matrix, down: Matrix)

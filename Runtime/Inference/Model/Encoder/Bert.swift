@@ -2,26 +2,8 @@ import Kernels
 
 /// The weights of an encoder, checked. Names are those of GGUF's bert and nomic-bert.
 struct Bert: Sendable {
-    struct Linear: Sendable {
-        let weight: Matrix
-        let bias: Vector?
-
-        func packed(in pack: WeightPack?) -> Linear { Linear(weight: weight.packed(in: pack), bias: bias) }
-    }
-
-    enum Projections: Sendable {
-        case apart(query: Linear, key: Linear, value: Linear)
-        /// Queries, then keys, then values.
-        case joined(Linear)
-
-        func packed(in pack: WeightPack?) -> Projections {
-            switch self {
-            case .apart(let query, let key, let value):
-                .apart(query: query.packed(in: pack), key: key.packed(in: pack), value: value.packed(in: pack))
-            case .joined(let all): .joined(all.packed(in: pack))
-            }
-        }
-    }
+    typealias Linear = Inference.Linear<Vector>
+    typealias Projections = Inference.Projections<Vector>
 
     struct Norm: Sendable {
         let weight, bias: Vector
