@@ -75,14 +75,14 @@ package struct Gateway: Sendable {
         let (supervisor, controlSocket) = (supervisor, state.controlSocket)
         let (clients, functions) = (clients, functions)
         var fastCGI = FastCGIChannel.Configuration()
-        fastCGI.additionalHandlers = { [FunctionGate(clients)] }
+        fastCGI.additionalHandlers = { [FunctionGate(clients, isDated: false)] }
         var services: [any Service] = [
             SupervisorService(supervisor: supervisor, routers: [clients, functions]),
             application(
                 ControlRoutes(supervisor: supervisor).responder, server: .http1(), address: .unixDomainSocket(path: controlSocket)
             ) { try supervisor.closeToFunctions(controlSocket) },
             application(
-                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp(), FunctionGate(functions)])),
+                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp(), FunctionGate(functions, isDated: true)])),
                 address: .unixDomainSocket(path: internalSocket)
             ) { try supervisor.openToFunctions(internalSocket) },
             application(clients, server: .fastCGI(configuration: fastCGI), address: .unixDomainSocket(path: clientSocket)) { try nginx?.own(clientSocket) },
@@ -91,7 +91,7 @@ package struct Gateway: Sendable {
         if let retention { services.append(retention) }
         if let httpPort {
             services.append(application(
-                clients, server: .http1(configuration: .init(additionalChannelHandlers: [FunctionGate(clients)])),
+                clients, server: .http1(configuration: .init(additionalChannelHandlers: [FunctionGate(clients, isDated: true)])),
                 address: .hostname("127.0.0.1", port: httpPort)))
         }
         return services

@@ -1,4 +1,5 @@
 import FastCGI
+import FoundationEssentials
 import HTTPTypes
 import Logging
 import NIOCore
@@ -108,6 +109,7 @@ final class ClientExchange: Sendable {
         if head.headerFields[.invocationID] == nil { head.headerFields.append(HTTPField(name: .invocationID, value: "\(invocation)")) }
         if let version { head.headerFields[.functionVersion] = version }
         head.headerFields[.server] = Gateway.serverName
+        if gate.value.isDated { head.headerFields[.date] = Date.now.formatted(.http) }
         return head
     }
 

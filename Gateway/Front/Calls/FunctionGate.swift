@@ -22,6 +22,8 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let router: LiveRouter
+    /// Whether responses say when they were made; nginx does that by itself.
+    let isDated: Bool
     private var current: Current?
     private var backlog: CircularBuffer<HTTPRequestPart> = []
     private var context: ChannelHandlerContext?
@@ -32,8 +34,8 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReadHeldBack = false
     private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
 
-    init(_ router: LiveRouter) {
-        self.router = router
+    init(_ router: LiveRouter, isDated: Bool) {
+        (self.router, self.isDated) = (router, isDated)
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }

@@ -27,7 +27,7 @@ struct FunctionInvoker: Sendable {
 
     /// Answers one call, from admission to settlement.
     /// - Throws: why it was not run.
-    func call(_ function: FunctionRunner, _ match: FunctionRoutes.Match, for caller: Caller, _ client: ClientExchange) async throws {
+    func call(_ function: FunctionRunner, _ match: FunctionMatch, for caller: Caller, _ client: ClientExchange) async throws {
         let limit = function.manifest.limits.body
         if let length = client.request.headerFields.first(.contentLength).flatMap(Int.init), length > limit { throw APIError.tooLarge(limit: limit) }
         let invocation = try Invocation(
@@ -46,7 +46,7 @@ struct FunctionInvoker: Sendable {
     }
 
     private func call(
-        _ invocation: Invocation, _ function: FunctionRunner, _ match: FunctionRoutes.Match, _ client: ClientExchange, body: ByteBuffer? = nil
+        _ invocation: Invocation, _ function: FunctionRunner, _ match: FunctionMatch, _ client: ClientExchange, body: ByteBuffer? = nil
     ) -> FunctionCall {
         FunctionCall(
             invocation: invocation, function: function, route: match.route, client: client, collected: body,
