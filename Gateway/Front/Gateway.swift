@@ -38,8 +38,8 @@ package struct Gateway: Sendable {
             answers: Self.answers(in: state, supervisor, logger), logger: logger)
         let system = SystemRoutes(ledger: ledger, models: { await supervisor.models }, status: { await supervisor.status() }, isReady: { await supervisor.isReady })
         let identities = settings.jwt.map { TokenVerifier($0.expectations, keys: $0.keys) }
-        clients = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: nil, identities: identities), system: system, invoker: invoker)
-        functions = LiveRouter(keys: KeyMiddleware(ledger: ledger, tokens: tokens, identities: nil), system: system, invoker: invoker)
+        clients = LiveRouter(keys: KeyCheck(ledger: ledger, tokens: nil, identities: identities), system: system, invoker: invoker, logger: logger)
+        functions = LiveRouter(keys: KeyCheck(ledger: ledger, tokens: tokens, identities: nil), system: system, invoker: invoker, logger: logger)
         self.supervisor = supervisor
         alerts = settings.webhook.map { AlertService(ledger: ledger, webhook: $0, logger: logger) }
         retention = settings.retentionDays.map { RetentionService(ledger: ledger, days: $0, logger: logger) }
@@ -58,6 +58,8 @@ package struct Gateway: Sendable {
         }
     }
 
+    static let serverName = "swiftlet"
+
     /// Routes that the gateway answers itself and no function can have.
     package static var reservedRoutes: [Route] { SystemRoutes.all }
 
@@ -71,21 +73,26 @@ package struct Gateway: Sendable {
     package func services(httpPort: Int?, nginx: Account?) -> [any Service] {
         let (internalSocket, clientSocket) = ("\(state.run)/internal.sock", Self.socket(in: state))
         let (supervisor, controlSocket) = (supervisor, state.controlSocket)
+        let (clients, functions) = (clients, functions)
+        var fastCGI = FastCGIChannel.Configuration()
+        fastCGI.additionalHandlers = { [FunctionGate(clients)] }
         var services: [any Service] = [
             SupervisorService(supervisor: supervisor, routers: [clients, functions]),
             application(
                 ControlRoutes(supervisor: supervisor).responder, server: .http1(), address: .unixDomainSocket(path: controlSocket)
             ) { try supervisor.closeToFunctions(controlSocket) },
             application(
-                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp()])),
+                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp(), FunctionGate(functions)])),
                 address: .unixDomainSocket(path: internalSocket)
             ) { try supervisor.openToFunctions(internalSocket) },
-            application(clients, server: .fastCGI(), address: .unixDomainSocket(path: clientSocket)) { try nginx?.own(clientSocket) },
+            application(clients, server: .fastCGI(configuration: fastCGI), address: .unixDomainSocket(path: clientSocket)) { try nginx?.own(clientSocket) },
         ]
         if let alerts { services.append(alerts) }
         if let retention { services.append(retention) }
         if let httpPort {
-            services.append(application(clients, server: .http1(), address: .hostname("127.0.0.1", port: httpPort)))
+            services.append(application(
+                clients, server: .http1(configuration: .init(additionalChannelHandlers: [FunctionGate(clients)])),
+                address: .hostname("127.0.0.1", port: httpPort)))
         }
         return services
     }
@@ -110,7 +117,7 @@ package struct Gateway: Sendable {
         quiet.logLevel = max(logger.logLevel, .notice)
         return Application(
             responder: router, server: server,
-            configuration: .init(address: address, serverName: "swiftlet", backlog: 4096),
+            configuration: .init(address: address, serverName: Self.serverName, backlog: 4096),
             onServerRunning: { [logger] _ in
                 do { try listening() } catch { logger.error("\(error)") }
             }, logger: quiet)

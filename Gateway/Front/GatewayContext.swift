@@ -1,13 +1,11 @@
 import Hummingbird
 import Ledger
 import Logging
-import NIOCore
 import Wire
 
 /// What the gateway knows of one request while it is answered.
 struct GatewayContext: RequestContext {
     var coreContext: CoreRequestContextStorage
-    let channel: any Channel
     /// The invocation this request is, or is part of; a client quotes it when something went wrong.
     var invocationID = UUIDv7()
     /// Who asks; `nil` until the key check has passed.
@@ -15,7 +13,6 @@ struct GatewayContext: RequestContext {
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
-        channel = source.channel
     }
 }
 

@@ -4,27 +4,33 @@ import Identity
 import Ledger
 import Wire
 
-/// Lets in who shows a valid key: `Authorization: Bearer sk-swl-…`. On the internal listener, which only functions can reach,
-/// an invocation token stands for the key of the invocation it was made for.
+/// Lets in who shows a valid key.
 struct KeyMiddleware: RouterMiddleware {
-    let ledger: Ledger
-    /// Verifies invocation tokens; `nil` on listeners that clients reach.
-    let tokens: TokenKey?
-    /// Checks JSON web tokens of another issuer; `nil` where none are taken.
-    let identities: TokenVerifier?
+    let keys: KeyCheck
 
     func handle(
         _ request: Request, context: GatewayContext, next: (Request, GatewayContext) async throws -> Response
     ) async throws -> Response {
         if request.uri.path == SystemRoutes.healthPath { return try await next(request, context) }
         var context = context
-        context.caller = try await caller(of: request)
+        context.caller = try await keys.caller(showing: request.headers)
         if let parent = context.caller?.parent { context.invocationID = parent.invocation }
         return try await next(request, context)
     }
+}
 
-    private func caller(of request: Request) async throws -> Caller {
-        guard let header = request.headers[.authorization] else {
+/// Finds out who asks: `Authorization: Bearer sk-swl-…`. On the internal listener, which only functions can reach, an invocation token
+/// stands for the key of the invocation it was made for.
+struct KeyCheck: Sendable {
+    let ledger: Ledger
+    /// Verifies invocation tokens; `nil` on listeners that clients reach.
+    let tokens: TokenKey?
+    /// Checks JSON web tokens of another issuer; `nil` where none are taken.
+    let identities: TokenVerifier?
+
+    /// - Throws: ``APIError`` 401 when the fields show no valid key.
+    func caller(showing fields: HTTPFields) async throws -> Caller {
+        guard let header = fields[.authorization] else {
             throw APIError.invalidKey("You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.")
         }
         guard header.lowercased().hasPrefix("bearer ") else {

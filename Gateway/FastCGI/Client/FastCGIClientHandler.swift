@@ -12,12 +12,12 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
     /// What `execute` holds of a request that has begun. The handler fulfils both: always, and each exactly once.
     struct Exchange: Sendable {
         let head: EventLoopFuture<CGIResponseHead>
-        let body: FastCGIResponse.Body
+        let body: FastCGIBody
     }
 
     private struct Pending {
         let head: EventLoopPromise<CGIResponseHead>
-        let body: FastCGIResponse.Body.Source
+        let body: FastCGIBody.Source
         let standardError: @Sendable (ByteBuffer) -> Void
     }
 
@@ -44,7 +44,8 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
         }
         isReusable.value = false
         let head = context.eventLoop.makePromise(of: CGIResponseHead.self)
-        let body = FastCGIResponse.Body.make(handler: NIOLoopBound(self, eventLoop: context.eventLoop))
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let body = FastCGIBody.make { handler.eventLoop.execute { handler.value.setPaused(false) } }
         pending = Pending(head: head, body: body.source, standardError: standardError)
         // EPIPE: the worker had closed before the first byte was taken, so it has not seen the request.
         let begun = context.eventLoop.makePromise(of: Void.self)

@@ -21,6 +21,8 @@ package struct FastCGIChannel: HTTPChannelHandler {
         package var limits = FastCGIResponderState.Limits()
         /// How long a connection that we close waits for the peer to close it too.
         package var lingerTimeout = TimeAmount.seconds(5)
+        /// Handlers of request and response parts between FastCGI and Hummingbird.
+        package var additionalHandlers: @Sendable () -> [any RemovableChannelHandler] = { [] }
 
         package init() {}
     }
@@ -40,6 +42,7 @@ package struct FastCGIChannel: HTTPChannelHandler {
                 FastCGIRecordEncoder(),
                 FastCGIServerHandler(limits: configuration.limits, lingerTimeout: configuration.lingerTimeout, logger: logger),
             ])
+            try channel.pipeline.syncOperations.addHandlers(configuration.additionalHandlers())
             return try FastCGIServerConnection(
                 NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
         }

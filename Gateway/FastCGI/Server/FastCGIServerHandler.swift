@@ -192,4 +192,6 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
 }
 
 /// Thrown by a request's body when the Web server, or the client behind it, has gone.
-package struct FastCGIRequestAborted: Error {}
+package struct FastCGIRequestAborted: Error {
+    package init() {}
+}

@@ -1,5 +1,4 @@
 import HTTPTypes
-import Hummingbird
 import Ledger
 import Logging
 import NIOCore
@@ -39,20 +38,20 @@ struct AnswerCache: Sendable {
     }
 
     /// Whether `request` is to be looked up, which needs its whole body.
-    static func takes(_ request: Request, _ function: FunctionRunner) -> Bool {
+    static func takes(_ request: HTTPRequest, _ function: FunctionRunner) -> Bool {
         guard function.manifest.cache != nil, request.method == .post else { return false }
-        let directives = request.headers[.cacheControl]?.lowercased() ?? ""
+        let directives = request.headerFields[.cacheControl]?.lowercased() ?? ""
         return !directives.contains("no-store") && !directives.contains("no-cache")
     }
 
     /// - Returns: `nil` when the request could be answered differently each time, or what answers it is not known yet.
-    func inquiry(_ request: Request, body: ByteBuffer, _ function: FunctionRunner, _ caller: Caller) async -> Inquiry? {
+    func inquiry(_ request: HTTPRequest, body: ByteBuffer, _ function: FunctionRunner, _ caller: Caller) async -> Inquiry? {
         let models = function.manifest.models
         guard let settings = function.manifest.cache, let sources = await sources(models) else { return nil }
         var parts = [
             caller.tenant, caller.models.map { $0.sorted().joined(separator: ",") } ?? "*", function.manifest.name, function.version,
-            FileStatus(path: "\(function.folder)/function.yaml")?.identity ?? "", request.uri.string,
-            request.headers[.contentType] ?? "", request.headers[.accept] ?? "",
+            FileStatus(path: "\(function.folder)/function.yaml")?.identity ?? "", request.path ?? "",
+            request.headerFields[.contentType] ?? "", request.headerFields[.accept] ?? "",
         ]
         for (model, source) in zip(models, sources) {
             parts += [model, "\(source.files.count)"]

@@ -7,10 +7,9 @@ import Wire
 
 extension FunctionInvoker {
     /// Answers an invocation with an earlier answer: it is billed and settled first, at the cached price, and its `usage` says so.
-    /// - Returns: the head and body to send.
     func replay(
         _ entry: ResponseCache.Entry, _ call: FunctionCall, idempotent: IdempotentRequest?
-    ) async throws -> (head: HTTPResponse, body: ByteBuffer) {
+    ) async throws -> WholeAnswer {
         let settlement = Settlement(
             status: .succeeded, httpStatus: entry.answer.status, duration: call.invocation.started.duration(to: .now))
         let record = try await ledger.replay(
@@ -19,7 +18,7 @@ extension FunctionInvoker {
         let kept = entry.answer(record)
         var head = kept.head
         head.headerFields.append(contentsOf: record.headers)
-        return (head, ByteBuffer(bytes: kept.body ?? []))
+        return WholeAnswer(head: head, body: ByteBuffer(bytes: kept.body ?? []))
     }
 }
 

@@ -1,7 +1,6 @@
 import Crypto
 import FoundationEssentials
 import HTTPTypes
-import Hummingbird
 import Ledger
 import NIOCore
 import Wire
@@ -18,8 +17,8 @@ extension HTTPField.Name {
 /// can fetch the answer. What failed in the server, or was refused before it ran, may be sent again and runs then.
 enum IdempotencyKey {
     /// The token of a request that changes something; `nil` when there is none.
-    static func token(of request: Request) throws -> String? {
-        guard let token = request.headers[.idempotencyKey], request.method != .get, request.method != .head else { return nil }
+    static func token(of request: HTTPRequest) throws -> String? {
+        guard let token = request.headerFields[.idempotencyKey], request.method != .get, request.method != .head else { return nil }
         guard (1...255).contains(token.utf8.count) else {
             throw APIError.invalidRequest("An Idempotency-Key has 1 to 255 characters.", code: "invalid_idempotency_key")
         }
@@ -27,9 +26,9 @@ enum IdempotencyKey {
     }
 
     /// A digest of method, target, content type and body.
-    static func fingerprint(of request: Request, body: ByteBuffer) -> [UInt8] {
+    static func fingerprint(of request: HTTPRequest, body: ByteBuffer) -> [UInt8] {
         var hash = SHA256()
-        for text in [request.method.rawValue, request.uri.string, request.headers[.contentType] ?? ""] {
+        for text in [request.method.rawValue, request.path ?? "", request.headerFields[.contentType] ?? ""] {
             hash.update(data: Data("\(text.utf8.count) \(text)".utf8))
         }
         hash.update(data: Data(body.readableBytesView))
@@ -37,7 +36,7 @@ enum IdempotencyKey {
     }
 
     /// What the client is told of a claim; `nil` when the request is new and runs.
-    static func response(to claim: IdempotencyClaim) throws -> Response? {
+    static func answer(to claim: IdempotencyClaim) throws -> WholeAnswer? {
         switch claim {
         case .new:
             return nil
@@ -60,7 +59,8 @@ enum IdempotencyKey {
             var head = answer.head
             head.headerFields[.idempotentReplayed] = "true"
             head.headerFields[.invocationID] = "\(invocation)"
-            return Response(status: head.status, headers: head.headerFields, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+            head.headerFields[.contentLength] = "\(body.count)"
+            return WholeAnswer(head: head, body: ByteBuffer(bytes: body))
         }
     }
 

@@ -1,6 +1,5 @@
 import FastCGI
 import HTTPTypes
-import Hummingbird
 import NIOCore
 import Wire
 
@@ -9,24 +8,24 @@ enum CallBody: Sendable {
     /// All of it: it is sent in one go, and can be sent again to another worker.
     case whole(ByteBuffer)
     /// Sent as it comes.
-    case streamed(LimitedBody<RequestBody>)
+    case streamed(LimitedBody<FastCGIBody>)
 
     /// Up to here the body is awaited before a worker is, so that no worker waits for a slow sender.
     private static let shortLength = 128 * 1024
 
     /// - Parameter mustBeWhole: the request may have to be sent twice.
     /// - Throws: ``APIError`` 413 when it is longer than `limit`; what the client's connection fails with.
-    init(of request: Request, limit: Int, mustBeWhole: Bool) async throws {
-        let length = request.headers[.contentLength].flatMap(Int.init)
-        let body = LimitedBody(base: request.body, limit: limit)
-        if length == nil, request.method == .get || request.method == .head {
+    init(of client: ClientExchange, limit: Int, mustBeWhole: Bool) async throws {
+        guard let body = client.body else {
             self = .whole(ByteBuffer())
-        } else if mustBeWhole || length.map({ $0 <= Self.shortLength }) ?? false {
-            var whole = ByteBuffer()
-            if length != 0 { for try await piece in body { whole.writeImmutableBuffer(piece) } }
-            self = .whole(whole)
+            return
+        }
+        let length = client.request.headerFields[.contentLength].flatMap(Int.init)
+        let limited = LimitedBody(base: body, limit: limit)
+        if mustBeWhole || length.map({ $0 <= Self.shortLength }) ?? false {
+            self = .whole(try await limited.collect())
         } else {
-            self = .streamed(body)
+            self = .streamed(limited)
         }
     }
 }

@@ -1,14 +1,13 @@
 import FastCGI
 import FoundationEssentials
 import HTTPTypes
-import Hummingbird
 import Supervisor
 import Wire
 
 extension FastCGIRequest {
     /// The CGI parameters that tell a worker of one request, and what Swiftlet adds to them.
-    init(_ request: Request, path: Parameters, function: FunctionRunner, route: Route, invocation: Invocation) {
-        self.init(request.head, function: function)
+    init(_ request: HTTPRequest, path: [String], function: FunctionRunner, route: Route, invocation: Invocation) {
+        self.init(request, function: function)
         // No header's name begins like this.
         parameters += [
             ("SWIFTLET_INVOCATION_ID", "\(invocation.id)"),
@@ -18,8 +17,8 @@ extension FastCGIRequest {
             ("SWIFTLET_ROUTE", route.description),
         ]
         // Segments of the decoded path would shift if one held an encoded slash, so each is decoded by itself.
-        for name in route.parameterNames {
-            parameters.append(("SWIFTLET_PATH_\(name.uppercased())", Self.percentDecoded(path.get(name) ?? "")))
+        for (name, segment) in zip(route.parameterNames, path) {
+            parameters.append(("SWIFTLET_PATH_\(name.uppercased())", Self.percentDecoded(segment)))
         }
     }
 

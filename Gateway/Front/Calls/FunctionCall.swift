@@ -1,6 +1,5 @@
 import FastCGI
 import HTTPTypes
-import Hummingbird
 import Ledger
 import Logging
 import NIOCore
@@ -13,13 +12,13 @@ struct FunctionCall: Sendable {
     let invocation: Invocation
     let function: FunctionRunner
     let route: Route
-    let original: Request
+    let client: ClientExchange
+    /// The whole body, where it was read already.
+    let collected: ByteBuffer?
     let request: FastCGIRequest
     /// Gives up what came of the first try at a request that may be sent twice.
     /// - Returns: the token of the second.
     let tryAgain: @Sendable () async throws -> String
-    /// The event loop of the client's connection.
-    let eventLoop: any EventLoop
     let logger: Logger
 
     /// What its lines in the log are found by.
@@ -50,11 +49,13 @@ struct FunctionCall: Sendable {
     /// Carries the request to a worker and the response into `sink`. A failure is part of the outcome, so that it is settled too.
     func run(connections: WorkerConnections, into sink: ResponseSink) async -> Outcome {
         let progress = Progress()
-        let limit = TimeLimit(deadline: invocation.deadline, idle: function.manifest.limits.idleTimeout, on: eventLoop)
+        let limit = TimeLimit(deadline: invocation.deadline, idle: function.manifest.limits.idleTimeout, on: client.eventLoop)
         do {
             try await limit.run {
-                let body = try await CallBody(
-                    of: original, limit: function.manifest.limits.body, mustBeWhole: route.isIdempotent)
+                let body =
+                    if let collected { CallBody.whole(collected) } else {
+                        try await CallBody(of: client, limit: function.manifest.limits.body, mustBeWhole: route.isIdempotent)
+                    }
                 try await withWorker(connections, body, progress, limit) { connection, request in
                     try await exchange(request, body, over: connection, into: sink, progress, limit)
                 }
@@ -96,7 +97,7 @@ struct FunctionCall: Sendable {
             }
             let connection: FastCGIConnection
             do {
-                connection = try await connections.take(lease.socket, on: eventLoop, limit: function.manifest.scale.concurrency)
+                connection = try await connections.take(lease.socket, on: client.eventLoop, limit: function.manifest.scale.concurrency)
             } catch let error as FastCGIConnectionError where error.code == .connectFailed && !Task.isCancelled {
                 function.release(lease, .broken)
                 continue
@@ -206,7 +207,7 @@ struct FunctionCall: Sendable {
             }
         }
         // The response to HEAD names a length and has no body.
-        if let missing, missing > 0, original.method != .head {
+        if let missing, missing > 0, client.request.method != .head {
             throw APIError.badGateway("The function ended \(missing) bytes before its Content-Length.")
         }
     }

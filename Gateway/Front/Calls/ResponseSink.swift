@@ -1,5 +1,6 @@
 import HTTPTypes
 import NIOCore
+import NIOHTTPTypes
 import Synchronization
 
 /// Where a running call's response goes: to the client as it comes, or, where it is small and nobody could use a part of it, held
@@ -24,7 +25,7 @@ final class ResponseSink: Sendable {
         var hasAnswered = false
     }
 
-    private let parts: Relay.Parts
+    private let client: ClientExchange
     private let holds: Bool
     private let keeps: Bool
     /// For every response of this call.
@@ -34,8 +35,8 @@ final class ResponseSink: Sendable {
     /// - Parameters:
     ///   - holds: whether a response may be held; ``release(_:)`` then sends it.
     ///   - keeps: whether the response is wanted again (``kept(with:)``).
-    init(_ parts: Relay.Parts, headers: HTTPFields = [:], holds: Bool, keeps: Bool = false) {
-        self.parts = parts
+    init(_ client: ClientExchange, headers: HTTPFields = [:], holds: Bool, keeps: Bool = false) {
+        self.client = client
         self.headers = headers
         self.holds = holds
         self.keeps = keeps
@@ -63,7 +64,7 @@ final class ResponseSink: Sendable {
             state.hasBegun = state.hasReader
             return state.hasReader ? head : nil
         }
-        if let now { await parts.send(.head(now)) }
+        if let now { await client.send(.head(now)) }
     }
 
     /// A response of known length, or a JSON document, which is of no use before its end.
@@ -83,7 +84,7 @@ final class ResponseSink: Sendable {
         if isTooLong {
             await release(state.withLock { $0.fields })
         } else if !isHeld, hasReader {
-            await parts.send(.body(piece))
+            await client.send(.body(piece))
         }
     }
 
@@ -97,22 +98,21 @@ final class ResponseSink: Sendable {
         }
         guard var head else { return }
         head.headerFields.append(contentsOf: fields)
-        await parts.send(.head(head))
-        for buffer in body { await parts.send(.body(buffer)) }
+        await client.send(.head(head), holding: true)
+        for buffer in body { await client.send(.body(buffer), holding: true) }
     }
 
     /// The client has gone; the call goes on without a reader.
     func abandon() {
         state.withLock { $0.hasReader = false }
-        parts.finish()
     }
 
-    func finish() { parts.finish() }
+    func finish() { client.finish() }
 
     /// Breaks the response off. One that was held is dropped: the client gets the error in its place.
-    func fail(_ error: any Error) {
+    func fail(_ error: any Error) async {
         state.withLock { ($0.held, $0.heldBody) = (nil, []) }
-        parts.fail(error)
+        await client.fail(error)
     }
 
     /// The response so far and its last piece: status, headers and body, which is `nil` when it is too long.

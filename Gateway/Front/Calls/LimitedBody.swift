@@ -29,5 +29,12 @@ package struct LimitedBody<Base: AsyncSequence & Sendable>: AsyncSequence, Senda
         }
     }
 
+    /// All of it.
+    package func collect() async throws -> ByteBuffer {
+        var whole = ByteBuffer()
+        for try await piece in self { whole.writeImmutableBuffer(piece) }
+        return whole
+    }
+
     package func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base: base.makeAsyncIterator(), limit: limit) }
 }
