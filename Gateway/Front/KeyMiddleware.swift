@@ -1,3 +1,4 @@
+import FastCGI
 import HTTPTypes
 import Hummingbird
 import Identity
@@ -30,13 +31,16 @@ struct KeyCheck: Sendable {
 
     /// - Throws: ``APIError`` 401 when the fields show no valid key.
     func caller(showing fields: HTTPFields) async throws -> Caller {
-        guard let header = fields[.authorization] else {
+        guard let header = fields.first(.authorization) else {
             throw APIError.invalidKey("You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.")
         }
-        guard header.lowercased().hasPrefix("bearer ") else {
+        let scheme: StaticString = "bearer "
+        let isBearer = header.utf8.count >= scheme.utf8CodeUnitCount
+            && zip(header.utf8, UnsafeBufferPointer(start: scheme.utf8Start, count: scheme.utf8CodeUnitCount)).allSatisfy { $0 | 0x20 == $1 }
+        guard isBearer else {
             throw APIError.invalidKey("The Authorization header must be 'Bearer YOUR_KEY'.")
         }
-        let secret = String(header.dropFirst("bearer ".count)).trimmingSpaces
+        let secret = String(Substring(header.utf8.dropFirst(scheme.utf8CodeUnitCount).trimmingSpaces))
         if let tokens {
             do {
                 let token = try InvocationToken(verifying: secret, with: tokens)
@@ -75,12 +79,12 @@ struct KeyCheck: Sendable {
     }
 }
 
-extension String {
-    fileprivate var trimmingSpaces: String {
-        var text = self[...]
-        while text.first == " " { text.removeFirst() }
-        while text.last == " " { text.removeLast() }
-        return String(text)
+extension Substring.UTF8View {
+    fileprivate var trimmingSpaces: Substring.UTF8View {
+        var text = self
+        while text.first == UInt8(ascii: " ") { text.removeFirst() }
+        while text.last == UInt8(ascii: " ") { text.removeLast() }
+        return text
     }
 }
 

@@ -55,52 +55,65 @@ package struct CGIResponseHeadParser {
     private static func parse(_ text: ByteBuffer) throws(FastCGIConnectionError) -> CGIResponseHead {
         var status: HTTPResponse.Status?
         var fields = HTTPFields()
-        for var line in text.readableBytesView.split(separator: UInt8(ascii: "\n")) {
-            if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
-            if line.isEmpty { break }
-            guard let colon = line.firstIndex(of: UInt8(ascii: ":")),
-                let name = HTTPField.Name(String(decoding: line[..<colon], as: UTF8.self)),
-                case let value = line[(colon + 1)...].trimmingBlanks, HTTPField.isValidValue(value)
-            else {
-                throw malformed("a line of the response's head is not a header field", line)
-            }
-            if name == statusName {
-                guard status == nil, let parsed = parseStatus(value) else {
-                    throw malformed("the response's Status is not one code of three digits", value)
+        do {
+            try text.withUnsafeReadableBytes { bytes in
+                var rest = bytes[...]
+                while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                    var line = rest[..<end]
+                    rest = rest[(end + 1)...]
+                    if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
+                    if line.isEmpty { break }
+                    try add(line, &fields, &status)
                 }
-                status = parsed
-            } else {
-                fields.append(HTTPField(name: name, value: value))
             }
+        } catch let error as FastCGIConnectionError {
+            throw error
+        } catch {
+            throw malformed("the response's head cannot be read")
         }
         // RFC 3875 §6.2: a response has at least one header field.
         guard status != nil || !fields.isEmpty else { throw malformed("the response's head is empty") }
         return CGIResponseHead(status: status ?? (fields[.location] == nil ? .ok : .found), headers: fields)
     }
 
-    private static let statusName = HTTPField.Name("Status")!
+    private static func add(_ line: Slice<UnsafeRawBufferPointer>, _ fields: inout HTTPFields, _ status: inout HTTPResponse.Status?) throws {
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")),
+            let name = HTTPField.Name(String(decoding: UnsafeRawBufferPointer(rebasing: line[..<colon]), as: UTF8.self)),
+            case let value = String(decoding: UnsafeRawBufferPointer(rebasing: line[(colon + 1)...].trimmingBlanks), as: UTF8.self),
+            HTTPField.isValidValue(value)
+        else {
+            throw malformed("a line of the response's head is not a header field", line)
+        }
+        if name.canonicalName == "status" {
+            guard status == nil, let parsed = parseStatus(value) else {
+                throw malformed("the response's Status is not one code of three digits", line)
+            }
+            status = parsed
+        } else {
+            fields.append(HTTPField(name: name, value: value))
+        }
+    }
 
     /// `404 Not Found`; the reason may be missing. A final status only: nothing follows a CGI response.
-    private static func parseStatus(_ value: some Collection<UInt8>) -> HTTPResponse.Status? {
-        let code = value.prefix { $0 != UInt8(ascii: " ") }
-        guard code.count == 3, let number = HTTPRequest.contentLength(String(decoding: code, as: UTF8.self)), 200...599 ~= number
-        else { return nil }
-        return HTTPResponse.Status(code: number, reasonPhrase: String(decoding: value.dropFirst(4), as: UTF8.self))
+    private static func parseStatus(_ value: String) -> HTTPResponse.Status? {
+        let code = value.utf8.prefix { $0 != UInt8(ascii: " ") }
+        guard code.count == 3, let number = HTTPRequest.contentLength(String(Substring(code))), 200...599 ~= number else { return nil }
+        return HTTPResponse.Status(code: number, reasonPhrase: String(Substring(value.utf8.dropFirst(4))))
     }
 
     private static let tooLong = malformed("the response's head is longer than \(longestHead) bytes")
 
-    private static func malformed(_ message: String, _ line: ByteBufferView? = nil) -> FastCGIConnectionError {
+    private static func malformed(_ message: String, _ line: Slice<UnsafeRawBufferPointer>? = nil) -> FastCGIConnectionError {
         let quoted = line.map { ": \"\(String(decoding: $0.prefix(80), as: UTF8.self))\"" }
         return FastCGIConnectionError(.malformedResponse, message + (quoted ?? ""))
     }
 }
 
-extension ByteBufferView {
-    fileprivate var trimmingBlanks: ByteBufferView {
-        let isBlank = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        var view = drop(while: isBlank)
-        while let last = view.last, isBlank(last) { view = view.dropLast() }
-        return view
+extension Slice<UnsafeRawBufferPointer> {
+    fileprivate var trimmingBlanks: Self {
+        var rest = self
+        while let first = rest.first, first == UInt8(ascii: " ") || first == UInt8(ascii: "\t") { rest = rest.dropFirst() }
+        while let last = rest.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") { rest = rest.dropLast() }
+        return rest
     }
 }

@@ -4,24 +4,21 @@ import NIOCore
 
 /// Carries out what ``FastCGIRequesterState`` decides, for one request at a time.
 final class FastCGIClientHandler: ChannelDuplexHandler {
-    typealias InboundIn = FastCGIRecord
+    typealias InboundIn = ByteBuffer
     /// The next part of the request's body; an empty one ends it.
     typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = FastCGIRecord
-
-    /// What `execute` holds of a request that has begun. The handler fulfils both: always, and each exactly once.
-    struct Exchange: Sendable {
-        let head: EventLoopFuture<CGIResponseHead>
-        let body: FastCGIBody
-    }
+    typealias OutboundOut = ByteBuffer
 
     private struct Pending {
-        let head: EventLoopPromise<CGIResponseHead>
-        let body: FastCGIBody.Source
+        let exchange: FastCGIExchange
         let standardError: @Sendable (ByteBuffer) -> Void
     }
 
     private var state = FastCGIRequesterState()
+    private let decoder = NIOSingleStepByteToMessageProcessor(FastCGIRecordDecoder())
+    private var encoder = FastCGIRecordEncoder()
+    /// Of those who wrote what the encoder has.
+    private var written: EventLoopPromise<Void>?
     private var pending: Pending?
     /// Whether the consumer of the body has enough for now, and whether a read was asked for meanwhile.
     private var isPaused = false
@@ -38,25 +35,25 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
     // MARK: Requests, on the event loop
 
     /// - Parameter body: all of it; `nil` if it is written later.
-    func begin(_ request: FastCGIRequest, body content: ByteBuffer?, standardError: @escaping @Sendable (ByteBuffer) -> Void) throws -> Exchange {
+    func begin(_ request: FastCGIRequest, body content: ByteBuffer?, standardError: @escaping @Sendable (ByteBuffer) -> Void) throws -> FastCGIExchange {
         guard let context, let records = state.begin(request, body: content) else {
             throw FastCGIConnectionError(.notUsable, "the connection to the worker is closed or in use")
         }
         isReusable.value = false
-        let head = context.eventLoop.makePromise(of: CGIResponseHead.self)
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let body = FastCGIBody.make { handler.eventLoop.execute { handler.value.setPaused(false) } }
-        pending = Pending(head: head, body: body.source, standardError: standardError)
+        let exchange = FastCGIExchange { handler.eventLoop.execute { handler.value.setPaused(false) } }
+        pending = Pending(exchange: exchange, standardError: standardError)
         // EPIPE: the worker had closed before the first byte was taken, so it has not seen the request.
         let begun = context.eventLoop.makePromise(of: Void.self)
         begun.futureResult.assumeIsolated().whenFailure { error in
             guard (error as? IOError)?.errnoCode == EPIPE else { return }
             self.finish(FastCGIConnectionError(.notUsable, "the worker had closed the connection", cause: error))
         }
-        for (index, record) in records.enumerated() { context.write(wrapOutboundOut(record), promise: index == 0 ? begun : nil) }
+        for record in records { encoder.encode(record) }
+        for (index, buffer) in encoder.take().enumerated() { context.write(wrapOutboundOut(buffer), promise: index == 0 ? begun : nil) }
         context.flush()
         setPaused(false)
-        return Exchange(head: head.futureResult, body: body.sequence)
+        return exchange
     }
 
     /// Closes the connection unless the request is over and both sides agree on that.
@@ -88,12 +85,7 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
     private func complete(_ error: (any Error)?) {
         guard let pending else { return }
         self.pending = nil
-        if let error {
-            pending.head.fail(error)
-            pending.body.finish(error)
-        } else {
-            pending.body.finish()
-        }
+        pending.exchange.finish(error)
     }
 
     // MARK: Channel
@@ -108,30 +100,36 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        do throws(FastCGIConnectionError) {
-            switch try state.receive(unwrapInboundIn(data)) {
-            case .nothing:
-                break
-            case .head(let head, let rest):
-                pending?.head.succeed(head)
-                if rest.readableBytes > 0 { yield(rest) }
-            case .body(let bytes):
-                yield(bytes)
-            case .standardError(let bytes):
-                pending?.standardError(bytes)
-            case .end(let code, let message):
-                // Before anyone learns that the request is over.
-                isReusable.value = state.isReusable
-                complete(code.map { FastCGIConnectionError($0, message) })
-                setPaused(false)
-            }
-        } catch {
+        do {
+            try decoder.process(buffer: unwrapInboundIn(data), receive)
+        } catch let error as FastCGIConnectionError {
             fail(error)
+        } catch {
+            fail(FastCGIConnectionError(.malformedResponse, "\(error)"))
+        }
+    }
+
+    private func receive(_ record: FastCGIRecord) throws {
+        switch try state.receive(record) {
+        case .nothing:
+            break
+        case .head(let head, let rest):
+            pending?.exchange.begin(head)
+            if rest.readableBytes > 0 { yield(rest) }
+        case .body(let bytes):
+            yield(bytes)
+        case .standardError(let bytes):
+            pending?.standardError(bytes)
+        case .end(let code, let message):
+            // Before anyone learns that the request is over.
+            isReusable.value = state.isReusable
+            complete(code.map { FastCGIConnectionError($0, message) })
+            setPaused(false)
         }
     }
 
     private func yield(_ bytes: ByteBuffer) {
-        if case .stopProducing = pending?.body.yield(bytes) { isPaused = true }
+        if pending?.exchange.yield(bytes) == .enough { isPaused = true }
     }
 
     func read(context: ChannelHandlerContext) {
@@ -143,12 +141,8 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let error = error as? FastCGIProtocolError {
-            fail(FastCGIConnectionError(.malformedResponse, error.message))
-        } else {
-            // Input or output has failed; the channel goes inactive next, after what had arrived was read.
-            logger.debug("FastCGI connection failed", metadata: ["error": "\(error)"])
-        }
+        // Input or output has failed; the channel goes inactive next, after what had arrived was read.
+        logger.debug("FastCGI connection failed", metadata: ["error": "\(error)"])
     }
 
     private func fail(_ error: FastCGIConnectionError) {
@@ -160,6 +154,8 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         finish(nil)
+        written?.fail(ChannelError.ioOnClosedChannel)
+        written = nil
         context.fireChannelInactive()
     }
 
@@ -168,6 +164,18 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
             promise?.fail(ChannelError.outputClosed)
             return
         }
-        context.write(wrapOutboundOut(record), promise: promise)
+        encoder.encode(record)
+        guard let promise else { return }
+        if let written { written.futureResult.cascade(to: promise) } else { written = promise }
+    }
+
+    func flush(context: ChannelHandlerContext) {
+        let buffers = encoder.take()
+        let promise = written
+        written = nil
+        for (index, buffer) in buffers.enumerated() {
+            context.write(wrapOutboundOut(buffer), promise: index == buffers.count - 1 ? promise : nil)
+        }
+        context.flush()
     }
 }

@@ -47,9 +47,7 @@ package final class FastCGIConnection: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let reusable = SharedFlag(true)
                     let handler = FastCGIClientHandler(isReusable: reusable, logger: logger)
-                    try channel.pipeline.syncOperations.addHandlers([
-                        ByteToMessageHandler(FastCGIRecordDecoder()), FastCGIRecordEncoder(), handler,
-                    ])
+                    try channel.pipeline.syncOperations.addHandler(handler)
                     return FastCGIConnection(
                         channel: channel, handler: NIOLoopBound(handler, eventLoop: channel.eventLoop), reusable: reusable)
                 }
@@ -122,19 +120,20 @@ package final class FastCGIConnection: Sendable {
 
     private func begin(
         _ request: FastCGIRequest, body: ByteBuffer?, standardError: @escaping @Sendable (ByteBuffer) -> Void
-    ) async throws -> FastCGIClientHandler.Exchange {
+    ) async throws -> FastCGIExchange {
         let handler = handler
         if eventLoop.inEventLoop { return try handler.value.begin(request, body: body, standardError: standardError) }
         return try await eventLoop.submit { try handler.value.begin(request, body: body, standardError: standardError) }.get()
     }
 
     private func response<Value>(
-        of exchange: FastCGIClientHandler.Exchange, isolation: isolated (any Actor)? = #isolation,
+        of exchange: FastCGIExchange, isolation: isolated (any Actor)? = #isolation,
         _ consume: (FastCGIResponse) async throws -> Value
     ) async -> Result<Value, any Error> {
         do {
-            let head = try await exchange.head.get()
-            return .success(try await consume(FastCGIResponse(status: head.status, headers: head.headers, body: exchange.body)))
+            let head = try await exchange.head()
+            let body = FastCGIResponse.Body(exchange: exchange)
+            return .success(try await consume(FastCGIResponse(status: head.status, headers: head.headers, body: body)))
         } catch where Task.isCancelled {
             return .failure(CancellationError())
         } catch {

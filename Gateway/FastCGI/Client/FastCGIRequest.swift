@@ -1,26 +1,39 @@
 import HTTPTypes
+import NIOCore
 
 /// What a worker is asked: CGI parameters; the body is sent beside them.
 package struct FastCGIRequest: Sendable {
-    package var parameters: [FastCGIParameters.Pair]
+    /// As they go over the wire, so that they are written once.
+    private(set) var encoded = ByteBuffer()
+    /// CONTENT_LENGTH, if it is stated.
+    private(set) var contentLength: Int?
 
     package init(parameters: [FastCGIParameters.Pair]) {
         self.parameters = parameters
     }
 
+    package var parameters: [FastCGIParameters.Pair] {
+        get { (try? FastCGIParameters.decode(encoded)) ?? [] }
+        set {
+            (encoded, contentLength) = (ByteBuffer(), nil)
+            for pair in newValue { append(pair.name, pair.value) }
+        }
+    }
+
+    package mutating func append(_ name: String, _ value: String) {
+        if name == Self.lengthName, !value.isEmpty { contentLength = HTTPRequest.contentLength(value) }
+        encoded.write((name, value))
+    }
+
     /// The same request with CONTENT_LENGTH stated.
     package func with(contentLength: Int) -> FastCGIRequest {
         if self.contentLength == contentLength { return self }
-        var request = self
-        request.parameters.removeAll { $0.name == "CONTENT_LENGTH" }
-        request.parameters.append(("CONTENT_LENGTH", "\(contentLength)"))
+        var request = FastCGIRequest(parameters: parameters.filter { $0.name != Self.lengthName })
+        request.append(Self.lengthName, "\(contentLength)")
         return request
     }
 
-    /// CONTENT_LENGTH, if it is stated.
-    var contentLength: Int? {
-        parameters.last { $0.name == "CONTENT_LENGTH" && !$0.value.isEmpty }.flatMap { HTTPRequest.contentLength($0.value) }
-    }
+    private static let lengthName = "CONTENT_LENGTH"
 }
 
 extension FastCGIRequest {
@@ -29,68 +42,87 @@ extension FastCGIRequest {
     /// Left out are fields that a worker must not or cannot use: `Authorization`, because the caller's key is no business
     /// of a function; `Proxy`, because as HTTP_PROXY it would configure HTTP clients (https://httpoxy.org); those about the
     /// connection; and names with underscores, which would pass for other names.
-    package init(_ request: HTTPRequest) {
+    /// - Parameter isMountedAtRoot: the path is no script's name but all PATH_INFO.
+    package init(_ request: HTTPRequest, isMountedAtRoot: Bool = false) {
         let uri = request.path ?? "/"
-        let path = String(uri.prefix { $0 != "?" })
+        let mark = uri.utf8.firstIndex(of: UInt8(ascii: "?"))
+        let path = Self.percentDecoded(mark.map { String(uri[..<$0]) } ?? uri)
         let host = request.authority ?? ""
         let server = Self.split(authority: host)
-        parameters = [
-            ("GATEWAY_INTERFACE", "CGI/1.1"),
-            ("SERVER_SOFTWARE", "swiftlet"),
-            ("SERVER_PROTOCOL", "HTTP/1.1"),
-            ("SERVER_NAME", server.name),
-            ("SERVER_PORT", server.port ?? (request.scheme == "https" ? "443" : "80")),
-            ("REQUEST_METHOD", request.method.rawValue),
-            ("REQUEST_SCHEME", request.scheme ?? "http"),
-            ("REQUEST_URI", uri),
-            ("SCRIPT_NAME", Self.percentDecoded(path)),
-            ("DOCUMENT_URI", Self.percentDecoded(path)),
-            ("QUERY_STRING", String(uri.dropFirst(path.count + 1))),
-            ("REMOTE_ADDR", request.headerFields[.remoteAddress] ?? ""),
-            ("CONTENT_TYPE", request.headerFields[.contentType] ?? ""),
-            // Without it, only these two have no body for sure.
-            ("CONTENT_LENGTH", request.headerFields[.contentLength] ?? (request.method == .get || request.method == .head ? "0" : "")),
-            ("HTTP_HOST", host),
-        ]
-        var names: [String] = []
-        var values: [String: String] = [:]
-        for field in request.headerFields where Self.isForWorkers(field.name) {
-            let name = Self.parameterName(of: field.name)
-            if let value = values[name] {
-                values[name] = value + (field.name == .cookie ? "; " : ", ") + field.value
-            } else {
-                names.append(name)
-                values[name] = field.value
+        // Without a length, only these two have no body for sure.
+        var length = request.method == .get || request.method == .head ? "0" : ""
+        var (type, address) = ("", "")
+        var names: [HTTPField.Name] = []
+        var values: [String] = []
+        for field in request.headerFields {
+            switch field.name {
+            case .contentLength: length = field.value
+            case .contentType: type = field.value
+            case .remoteAddress: address = field.value
+            case let name where !Self.isForWorkers(name): break
+            case let name:
+                if let index = names.firstIndex(of: name) {
+                    values[index] += (name == .cookie ? "; " : ", ") + field.value
+                } else {
+                    names.append(name)
+                    values.append(field.value)
+                }
             }
         }
-        parameters += names.map { ($0, values[$0] ?? "") }
+        encoded.reserveCapacity(2048)
+        append("GATEWAY_INTERFACE", "CGI/1.1")
+        append("SERVER_SOFTWARE", "swiftlet")
+        append("SERVER_PROTOCOL", "HTTP/1.1")
+        append("SERVER_NAME", server.name)
+        append("SERVER_PORT", server.port ?? (request.scheme == "https" ? "443" : "80"))
+        append("REQUEST_METHOD", request.method.rawValue)
+        append("REQUEST_SCHEME", request.scheme ?? "http")
+        append("REQUEST_URI", uri)
+        append("SCRIPT_NAME", isMountedAtRoot ? "" : path)
+        if isMountedAtRoot { append("PATH_INFO", path) }
+        append("DOCUMENT_URI", path)
+        append("QUERY_STRING", mark.map { String(uri[uri.utf8.index(after: $0)...]) } ?? "")
+        append("REMOTE_ADDR", address)
+        append("CONTENT_TYPE", type)
+        append(Self.lengthName, length)
+        append("HTTP_HOST", host)
+        for (name, value) in zip(names, values) { append(Self.parameterName(of: name), value) }
     }
 
-    private static let notForWorkers: Set<HTTPField.Name> = HTTPField.Name.hopByHop.union([
-        .authorization, .contentType, .contentLength, .remoteAddress, HTTPField.Name("host")!, HTTPField.Name("proxy")!,
-    ])
-
     private static func isForWorkers(_ name: HTTPField.Name) -> Bool {
-        !notForWorkers.contains(name) && !name.canonicalName.utf8.contains(UInt8(ascii: "_"))
+        switch name.canonicalName {
+        case "authorization", "host", "proxy": false
+        default: !name.isHopByHop && !name.canonicalName.utf8.contains(UInt8(ascii: "_"))
+        }
     }
 
     /// `accept-language` → `HTTP_ACCEPT_LANGUAGE`.
     private static func parameterName(of field: HTTPField.Name) -> String {
-        var name: [UInt8] = Array("HTTP_".utf8)
-        for byte in field.canonicalName.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"): name.append(byte - 32)
-            case UInt8(ascii: "-"): name.append(UInt8(ascii: "_"))
-            default: name.append(byte)
+        let prefix: StaticString = "HTTP_"
+        let name = field.canonicalName.utf8
+        return String(unsafeUninitializedCapacity: prefix.utf8CodeUnitCount + name.count) { text in
+            var length = 0
+            for byte in UnsafeBufferPointer(start: prefix.utf8Start, count: prefix.utf8CodeUnitCount) {
+                text[length] = byte
+                length += 1
             }
+            for byte in name {
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"): text[length] = byte - 32
+                case UInt8(ascii: "-"): text[length] = UInt8(ascii: "_")
+                default: text[length] = byte
+                }
+                length += 1
+            }
+            return length
         }
-        return String(decoding: name, as: UTF8.self)
     }
 
     /// `[::1]:8080` → `[::1]` and `8080`.
     private static func split(authority: String) -> (name: String, port: String?) {
-        guard let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") else { return (authority, nil) }
-        return (String(authority[..<colon]), String(authority[colon...].dropFirst()))
+        let bytes = authority.utf8
+        guard let colon = bytes.lastIndex(of: UInt8(ascii: ":")), !bytes[colon...].contains(UInt8(ascii: "]")) else { return (authority, nil) }
+        return (String(authority[..<colon]), String(authority[bytes.index(after: colon)...]))
     }
 
     /// CGI's paths are decoded. A path that would hold a NUL stays as it is: CGI programs take parameters as C strings.

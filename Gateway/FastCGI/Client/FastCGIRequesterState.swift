@@ -45,9 +45,11 @@ package struct FastCGIRequesterState {
         guard isReusable else { return nil }
         let isWhole = body != nil || request.contentLength == 0
         phase = .inRequest(.head(CGIResponseHeadParser()), sendsInput: !isWhole)
-        let contents = FastCGIParameters.encode(request.parameters) + [ByteBuffer()]
+        let isShort = request.encoded.readableBytes <= FastCGIRecordEncoder.longestContent
+        let contents = isShort ? [request.encoded] : FastCGIParameters.encode(request.parameters)
         var records = [FastCGIBeginRequest(keepsConnection: true).record(requestID: Self.requestID)]
-        records += contents.map { FastCGIRecord(.parameters, requestID: Self.requestID, content: $0) }
+        for content in contents where content.readableBytes > 0 { records.append(FastCGIRecord(.parameters, requestID: Self.requestID, content: content)) }
+        records.append(FastCGIRecord(.parameters, requestID: Self.requestID))
         if let body, body.readableBytes > 0 { records.append(FastCGIRecord(.standardInput, requestID: Self.requestID, content: body)) }
         if isWhole { records.append(FastCGIRecord(.standardInput, requestID: Self.requestID)) }
         return records

@@ -25,17 +25,14 @@ package enum FastCGIParameters {
     package static func encode(_ pairs: [Pair]) -> [ByteBuffer] {
         var contents: [ByteBuffer] = []
         var content = ByteBuffer()
-        content.reserveCapacity(1024)
+        content.reserveCapacity(2048)
         for pair in pairs {
             let length = 8 + pair.name.utf8.count + pair.value.utf8.count
             if content.readableBytes > 0, content.readableBytes + length > FastCGIRecordEncoder.longestContent {
                 contents.append(content)
                 content = ByteBuffer()
             }
-            content.writePairLength(pair.name.utf8.count)
-            content.writePairLength(pair.value.utf8.count)
-            content.writeString(pair.name)
-            content.writeString(pair.value)
+            content.write(pair)
         }
         if content.readableBytes > 0 { contents.append(content) }
         return contents
@@ -50,11 +47,34 @@ extension ByteBuffer {
         return readInteger(as: UInt32.self).map { Int($0 & 0x7fff_ffff) }
     }
 
-    fileprivate mutating func writePairLength(_ length: Int) {
-        if length < 0x80 {
-            writeInteger(UInt8(length))
-        } else {
-            writeInteger(UInt32(length) | 0x8000_0000)
+    /// In one go: a request has dozens of pairs.
+    @discardableResult
+    mutating func write(_ pair: FastCGIParameters.Pair) -> Int {
+        var (name, value) = pair
+        let length = 8 + name.utf8.count + value.utf8.count
+        return name.withUTF8 { name in
+            value.withUTF8 { value in
+                writeWithUnsafeMutableBytes(minimumWritableBytes: length) { bytes in
+                    var end = Self.put(length: name.count, in: bytes, at: 0)
+                    end = Self.put(length: value.count, in: bytes, at: end)
+                    end = Self.put(name, in: bytes, at: end)
+                    return Self.put(value, in: bytes, at: end)
+                }
+            }
         }
+    }
+
+    private static func put(length: Int, in bytes: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
+        if length < 0x80 {
+            bytes[start] = UInt8(length)
+            return start + 1
+        }
+        bytes.storeBytes(of: (UInt32(length) | 0x8000_0000).bigEndian, toByteOffset: start, as: UInt32.self)
+        return start + 4
+    }
+
+    private static func put(_ text: UnsafeBufferPointer<UInt8>, in bytes: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
+        UnsafeMutableRawBufferPointer(rebasing: bytes[start...]).copyMemory(from: UnsafeRawBufferPointer(text))
+        return start + text.count
     }
 }

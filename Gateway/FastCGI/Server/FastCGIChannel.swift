@@ -38,9 +38,7 @@ package struct FastCGIChannel: HTTPChannelHandler {
     package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<FastCGIServerConnection> {
         channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandlers([
-                ByteToMessageHandler(FastCGIRecordDecoder()),
-                FastCGIRecordEncoder(),
-                FastCGIServerHandler(limits: configuration.limits, lingerTimeout: configuration.lingerTimeout, logger: logger),
+                FastCGIServerHandler(limits: configuration.limits, lingerTimeout: configuration.lingerTimeout, logger: logger)
             ])
             try channel.pipeline.syncOperations.addHandlers(configuration.additionalHandlers())
             return try FastCGIServerConnection(

@@ -3,12 +3,12 @@ import Logging
 import NIOCore
 import NIOHTTPTypes
 
-/// Carries out what ``FastCGIResponderState`` decides: records become HTTP request parts, and HTTP response parts records.
+/// Carries out what ``FastCGIResponderState`` decides: records' bytes become HTTP request parts, and HTTP response parts records' bytes.
 final class FastCGIServerHandler: ChannelDuplexHandler {
-    typealias InboundIn = FastCGIRecord
+    typealias InboundIn = ByteBuffer
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
-    typealias OutboundOut = FastCGIRecord
+    typealias OutboundOut = ByteBuffer
 
     private enum Phase {
         case open
@@ -19,6 +19,10 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     }
 
     private var state: FastCGIResponderState
+    private let decoder = NIOSingleStepByteToMessageProcessor(FastCGIRecordDecoder())
+    private var encoder = FastCGIRecordEncoder()
+    /// Of those who wrote what the encoder has.
+    private var written: EventLoopPromise<Void>?
     private var phase = Phase.open
     /// Whether a short response is on its way that goes to the peer in one piece, at its end.
     private var holdsFlush = false
@@ -37,28 +41,37 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     // MARK: Inbound
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .open = phase else { return }
-        do throws(FastCGIProtocolError) {
-            switch try state.receive(unwrapInboundIn(data)) {
-            case .nothing: break
-            case .head(let head): context.fireChannelRead(wrapInboundOut(.head(head)))
-            case .body(let bytes): context.fireChannelRead(wrapInboundOut(.body(bytes)))
-            case .end: context.fireChannelRead(wrapInboundOut(.end(nil)))
-            case .reply(let record, let thenClose):
-                // Replies are not held back by the peer's reading, so they could pile up.
-                guard context.channel.isWritable else { throw FastCGIProtocolError("the Web server asks but does not read answers") }
-                context.writeAndFlush(wrapOutboundOut(record), promise: nil)
-                if thenClose { linger(context: context) }
-            case .abort(let record):
-                endInput(context: context)
-                phase = .closed
-                let channel = context.channel
-                let written = context.eventLoop.makePromise(of: Void.self)
-                written.futureResult.whenComplete { _ in channel.close(promise: nil) }
-                context.writeAndFlush(wrapOutboundOut(record), promise: written)
+        do {
+            try decoder.process(buffer: unwrapInboundIn(data)) { record in
+                if case .open = phase { try receive(record, context: context) }
             }
-        } catch {
+        } catch let error as FastCGIProtocolError {
             fail(error, context: context)
+        } catch {
+            context.fireErrorCaught(error)
+        }
+    }
+
+    private func receive(_ record: FastCGIRecord, context: ChannelHandlerContext) throws {
+        switch try state.receive(record) {
+        case .nothing: break
+        case .head(let head): context.fireChannelRead(wrapInboundOut(.head(head)))
+        case .body(let bytes): context.fireChannelRead(wrapInboundOut(.body(bytes)))
+        case .end: context.fireChannelRead(wrapInboundOut(.end(nil)))
+        case .reply(let record, let thenClose):
+            // Replies are not held back by the peer's reading, so they could pile up.
+            guard context.channel.isWritable else { throw FastCGIProtocolError("the Web server asks but does not read answers") }
+            encoder.encode(record)
+            writeOut(context: context)
+            if thenClose { linger(context: context) }
+        case .abort(let record):
+            endInput(context: context)
+            phase = .closed
+            let channel = context.channel
+            let written = context.eventLoop.makePromise(of: Void.self)
+            written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+            write(record, promise: written)
+            writeOut(context: context)
         }
     }
 
@@ -84,6 +97,8 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         close(context: context)
+        written?.fail(ChannelError.ioOnClosedChannel)
+        written = nil
         context.fireChannelInactive()
     }
 
@@ -104,18 +119,19 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
             return
         }
         let part = unwrapOutboundIn(data)
-        if case .head(let head) = part, let length = head.headerFields[.contentLength].flatMap(HTTPRequest.contentLength) {
+        if case .head(let head) = part, let length = head.headerFields.first(.contentLength).flatMap(HTTPRequest.contentLength) {
             holdsFlush = length <= Self.longestHeld
         }
         switch state.respond(part) {
         case .nothing:
             promise?.succeed()
         case .send(let record):
-            context.write(wrapOutboundOut(record), promise: promise)
+            write(record, promise: promise)
         case .finish(let endOfOutput, let endOfRequest, let endsInput, let thenClose):
             holdsFlush = false
-            context.write(wrapOutboundOut(endOfOutput), promise: nil)
-            context.writeAndFlush(wrapOutboundOut(endOfRequest), promise: promise)
+            encoder.encode(endOfOutput)
+            write(endOfRequest, promise: promise)
+            writeOut(context: context)
             if endsInput {
                 context.fireChannelRead(wrapInboundOut(.end(nil)))
                 context.fireChannelReadComplete()
@@ -125,7 +141,23 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     }
 
     func flush(context: ChannelHandlerContext) {
-        if !holdsFlush { context.flush() }
+        if !holdsFlush { writeOut(context: context) }
+    }
+
+    private func write(_ record: FastCGIRecord, promise: EventLoopPromise<Void>?) {
+        encoder.encode(record)
+        guard let promise else { return }
+        if let written { written.futureResult.cascade(to: promise) } else { written = promise }
+    }
+
+    private func writeOut(context: ChannelHandlerContext) {
+        let buffers = encoder.take()
+        let promise = written
+        written = nil
+        for (index, buffer) in buffers.enumerated() {
+            context.write(wrapOutboundOut(buffer), promise: index == buffers.count - 1 ? promise : nil)
+        }
+        context.flush()
     }
 
     /// The application closes. `.output`: it has served its last request here, or has failed in mid-response; then it
@@ -153,8 +185,8 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     /// to others (§4.2), and they miss FCGI_END_REQUEST.
     private func breakOff(context: ChannelHandlerContext) {
         holdsFlush = false
-        let record = FastCGIRecord(.unknownType, requestID: 0, content: ByteBuffer(repeating: 0, count: 8))
-        context.writeAndFlush(wrapOutboundOut(record), promise: nil)
+        encoder.encode(FastCGIRecord(.unknownType, requestID: 0, content: ByteBuffer(repeating: 0, count: 8)))
+        writeOut(context: context)
     }
 
     private func linger(context: ChannelHandlerContext) {

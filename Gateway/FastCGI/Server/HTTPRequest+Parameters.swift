@@ -7,9 +7,12 @@ extension HTTPField.Name {
 
     /// Fields about the connection between client and Web server (RFC 9110 §7.6.1): FastCGI has its own framing, and a
     /// client's `Connection: close` must not end the Web server's connection to us.
-    static let hopByHop: Set<HTTPField.Name> = [
-        .connection, .te, .trailer, .transferEncoding, .upgrade, HTTPField.Name("keep-alive")!, HTTPField.Name("proxy-connection")!,
-    ]
+    package var isHopByHop: Bool {
+        switch canonicalName {
+        case "connection", "te", "trailer", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection": true
+        default: false
+        }
+    }
 }
 
 extension HTTPRequest {
@@ -26,6 +29,8 @@ extension HTTPRequest {
         var isSecure = false
         var authority: String?
         var fields = HTTPFields()
+        fields.reserveCapacity(parameters.count)
+        var (address, type, length): (String?, String?, String?)
         for (name, value) in parameters where !value.isEmpty {
             switch name {
             case "REQUEST_METHOD": method = Method(rawValue: value)
@@ -33,9 +38,9 @@ extension HTTPRequest {
             case "REQUEST_SCHEME": scheme = value
             case "HTTPS": isSecure = value.lowercased() != "off"
             case "HTTP_HOST": authority = value
-            case "REMOTE_ADDR": fields[.remoteAddress] = value
-            case "CONTENT_TYPE": fields[.contentType] = value
-            case "CONTENT_LENGTH": fields[.contentLength] = value
+            case "REMOTE_ADDR": address = value
+            case "CONTENT_TYPE": type = value
+            case "CONTENT_LENGTH": length = value
             // nginx sends these two in both forms.
             case "HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH": break
             default:
@@ -49,8 +54,11 @@ extension HTTPRequest {
         guard let path else {
             throw FastCGIProtocolError("REQUEST_URI is missing: the Web server must send it beside the CGI parameters")
         }
-        if let length = fields[.contentLength], Self.contentLength(length) == nil {
+        if let length, Self.contentLength(length) == nil {
             throw FastCGIProtocolError("CONTENT_LENGTH is not a number of bytes")
+        }
+        for (name, value) in [(HTTPField.Name.remoteAddress, address), (.contentType, type), (.contentLength, length)] {
+            if let value { fields.append(HTTPField(name: name, value: value)) }
         }
         self.init(
             method: method, scheme: scheme ?? (isSecure ? "https" : "http"), authority: authority, path: path, headerFields: fields)
@@ -64,9 +72,20 @@ extension HTTPRequest {
     /// `HTTP_ACCEPT_LANGUAGE` → `accept-language`.
     private static func fieldName(ofParameter name: String) -> HTTPField.Name? {
         guard name.utf8.starts(with: "HTTP_".utf8) else { return nil }
-        let text = name.utf8.dropFirst(5).map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }
-        guard let field = HTTPField.Name(String(decoding: text, as: UTF8.self).lowercased()), !HTTPField.Name.hopByHop.contains(field)
-        else { return nil }
+        let text = name.utf8.dropFirst(5)
+        let field = String(unsafeUninitializedCapacity: text.count) { bytes in
+            var length = 0
+            for byte in text {
+                switch byte {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"): bytes[length] = byte + 32
+                case UInt8(ascii: "_"): bytes[length] = UInt8(ascii: "-")
+                default: bytes[length] = byte
+                }
+                length += 1
+            }
+            return length
+        }
+        guard let field = HTTPField.Name(field), !field.isHopByHop else { return nil }
         return field
     }
 }

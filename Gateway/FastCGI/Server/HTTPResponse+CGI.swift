@@ -7,8 +7,14 @@ extension HTTPResponse {
         var text = ByteBuffer()
         text.reserveCapacity(512)
         // nginx puts in the reason that is missing.
-        text.writeString("Status: \(status.code)\(status.reasonPhrase.isEmpty ? "" : " " + status.reasonPhrase)\r\n")
-        for field in headerFields where !HTTPField.Name.hopByHop.contains(field.name) {
+        text.writeStaticString("Status: ")
+        text.writeString(String(status.code))
+        if !status.reasonPhrase.isEmpty {
+            text.writeStaticString(" ")
+            text.writeString(status.reasonPhrase)
+        }
+        text.writeStaticString("\r\n")
+        for field in headerFields where !field.name.isHopByHop {
             text.writeString(field.name.rawName)
             text.writeStaticString(": ")
             field.withUnsafeBytesOfValue { _ = text.writeBytes($0) }

@@ -20,7 +20,7 @@ enum CallBody: Sendable {
             self = .whole(ByteBuffer())
             return
         }
-        let length = client.request.headerFields[.contentLength].flatMap(Int.init)
+        let length = client.request.headerFields.first(.contentLength).flatMap(Int.init)
         let limited = LimitedBody(base: body, limit: limit)
         if mustBeWhole || length.map({ $0 <= Self.shortLength }) ?? false {
             self = .whole(try await limited.collect())

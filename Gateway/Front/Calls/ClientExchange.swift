@@ -32,7 +32,7 @@ final class ClientExchange: Sendable {
 
     init(_ request: HTTPRequest, gate: NIOLoopBound<FunctionGate>, logger: Logger) {
         (self.request, self.gate, self.logger) = (request, gate, logger)
-        let length = request.headerFields[.contentLength]
+        let length = request.headerFields.first(.contentLength)
         // Without a length, only these two have no body for sure.
         if length == "0" || (length == nil && (request.method == .get || request.method == .head)) {
             (body, source) = (nil, nil)

@@ -181,12 +181,12 @@ struct FunctionCall: Sendable {
         progress.update {
             $0.httpStatus = response.status.code
             $0.status = response.status.code >= 400 ? .failed : .succeeded
-            $0.keepsConnection = response.headers[.keepConnection] == "yes"
-            $0.isEventStream = head.headerFields[.contentType]?.hasPrefix("text/event-stream") == true
+            $0.keepsConnection = response.headers.first(.keepConnection) == "yes"
+            $0.isEventStream = head.headerFields.first(.contentType)?.hasPrefix("text/event-stream") == true
         }
         await sink.begin(head, progress.value.headers)
 
-        var missing = head.headerFields[.contentLength].flatMap(Int.init)
+        var missing = head.headerFields.first(.contentLength).flatMap(Int.init)
         var pieces = response.body.makeAsyncIterator()
         while true {
             limit.beginWait()
@@ -215,10 +215,11 @@ struct FunctionCall: Sendable {
     private static let done = Array("data: [DONE]\n\n".utf8)
 
     private static func head(of response: FastCGIResponse) -> HTTPResponse {
-        var headers = response.headers
-        for name in [HTTPField.Name.connection, .transferEncoding, .init("keep-alive")!, .keepConnection] { headers[name] = nil }
+        var headers = HTTPFields()
+        headers.reserveCapacity(response.headers.count + 10)
+        for field in response.headers where !field.name.isHopByHop && field.name != .keepConnection { headers.append(field) }
         // nginx would collect a stream before it passes it on.
-        if headers[.contentType]?.hasPrefix("text/event-stream") == true { headers[.accelBuffering] = "no" }
+        if headers.first(.contentType)?.hasPrefix("text/event-stream") == true { headers[.accelBuffering] = "no" }
         let status = response.status.reasonPhrase.isEmpty ? HTTPResponse.Status(integerLiteral: response.status.code) : response.status
         return HTTPResponse(status: status, headerFields: headers)
     }

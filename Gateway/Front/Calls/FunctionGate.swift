@@ -109,7 +109,7 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
         guard case .end = part, current?.exchange === exchange else { return }
         current?.isAnswered = true
         readOn()
-        if exchange.request.headerFields[.connection]?.lowercased() == "close" { context.close(promise: nil) }
+        if exchange.request.headerFields.first(.connection)?.lowercased() == "close" { context.close(promise: nil) }
         goOn(context)
     }
 

@@ -29,7 +29,7 @@ struct FunctionInvoker: Sendable {
     /// - Throws: why it was not run.
     func call(_ function: FunctionRunner, _ match: FunctionRoutes.Match, for caller: Caller, _ client: ClientExchange) async throws {
         let limit = function.manifest.limits.body
-        if let length = client.request.headerFields[.contentLength].flatMap(Int.init), length > limit { throw APIError.tooLarge(limit: limit) }
+        if let length = client.request.headerFields.first(.contentLength).flatMap(Int.init), length > limit { throw APIError.tooLarge(limit: limit) }
         let invocation = try Invocation(
             id: client.invocation, caller: caller, function: function.manifest, version: function.version, route: match.route,
             tokens: tokens)

@@ -7,15 +7,15 @@ struct Report {
 
     var line: String {
         let usage = record.usage
-        var line = "REPORT"
-        line.reserveCapacity(400)
-        func add(_ name: String, _ value: String) {
-            line += " "
-            line += name
-            line += "="
-            line += value
+        var line = Array("REPORT".utf8)
+        line.reserveCapacity(512)
+        func add(_ name: StaticString, _ value: String) {
+            line.append(UInt8(ascii: " "))
+            line.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            line.append(UInt8(ascii: "="))
+            line.append(contentsOf: value.utf8)
         }
-        func add(_ name: String, _ value: Int64?) { add(name, value.map(String.init) ?? "-") }
+        func add(_ name: StaticString, _ value: Int64?) { add(name, value.map(String.init) ?? "-") }
         add("invocation", record.id.description)
         add("function", record.function)
         add("key", record.key)
@@ -33,6 +33,6 @@ struct Report {
         add("completion_tokens", Int64(usage.completionTokens))
         add("cost_usd", record.cost.description)
         add("cache", record.isCached ? "hit" : "-")
-        return line
+        return String(decoding: line, as: UTF8.self)
     }
 }

@@ -1,3 +1,4 @@
+import FastCGI
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
@@ -69,8 +70,8 @@ final class ResponseSink: Sendable {
 
     /// A response of known length, or a JSON document, which is of no use before its end.
     private static func isHeld(_ head: HTTPResponse) -> Bool {
-        if let length = head.headerFields[.contentLength].flatMap(Int.init) { return length <= longestHeld }
-        return head.headerFields[.contentType]?.hasPrefix("application/json") ?? false
+        if let length = head.headerFields.first(.contentLength).flatMap(Int.init) { return length <= longestHeld }
+        return head.headerFields.first(.contentType)?.hasPrefix("application/json") ?? false
     }
 
     func send(_ piece: ByteBuffer) async {

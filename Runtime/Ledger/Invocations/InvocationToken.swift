@@ -47,8 +47,13 @@ package struct InvocationToken: Hashable, Sendable {
     }
 
     package func signed(with key: TokenKey) throws -> String {
-        let claims = try json.base64URL
-        return "\(claims).\(Array(key.signature(of: claims)).base64URL)"
+        var text: [UInt8] = []
+        text.reserveCapacity(1024)
+        text.append(base64URL: try json)
+        let signature = key.signature(of: text)
+        text.append(UInt8(ascii: "."))
+        text.append(base64URL: signature)
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// Reads a token and checks its signature, in constant time, and then its expiry.
@@ -94,11 +99,16 @@ extension InvocationToken: Decodable {
         get throws {
             var text: [UInt8] = []
             text.reserveCapacity(512)
-            text += #"{"inv":"\#(invocation)","exp":\#(expires.milliseconds)"#.utf8
-            for (name, value) in [(#","ten":"#, tenant), (#","key":"#, key), (#","fn":"#, function)] {
-                text += name.utf8
-                try text.append(quoted: value)
-            }
+            text += #"{"inv":""#.utf8
+            text += invocation.description.utf8
+            text += #"","exp":"#.utf8
+            text += String(expires.milliseconds).utf8
+            text += #","ten":"#.utf8
+            try text.append(quoted: tenant)
+            text += #","key":"#.utf8
+            try text.append(quoted: key)
+            text += #","fn":"#.utf8
+            try text.append(quoted: function)
             text += #","models":"#.utf8
             try text.append(list: models)
             if let keyModels {
@@ -138,26 +148,18 @@ extension [UInt8] {
 
 extension [UInt8] {
     /// RFC 4648, section 5, without padding.
-    fileprivate var base64URL: String {
+    fileprivate mutating func append(base64URL bytes: some ContiguousBytes) {
         let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-        return String(unsafeUninitializedCapacity: (count * 4 + 2) / 3) { text in
-            var (pending, bits, length) = (UInt32(0), 0, 0)
-            func append(_ index: UInt32) {
-                text[length] = alphabet.utf8Start[Int(index & 63)]
-                length += 1
+        bytes.withUnsafeBytes { bytes in
+            let digits = alphabet.utf8Start
+            for start in stride(from: 0, to: bytes.count, by: 3) {
+                let count = Swift.min(3, bytes.count - start)
+                var three: UInt32 = 0
+                for index in 0..<3 { three = three << 8 | (index < count ? UInt32(bytes[start + index]) : 0) }
+                for index in 0...count { append(digits[Int(three >> UInt32(18 - 6 * index) & 63)]) }
             }
-            for byte in self {
-                (pending, bits) = (pending << 8 | UInt32(byte), bits + 8)
-                while bits >= 6 {
-                    bits -= 6
-                    append(pending >> UInt32(bits))
-                }
-            }
-            if bits > 0 { append(pending << UInt32(6 - bits)) }
-            return length
         }
     }
-
 }
 
 extension Data {
@@ -166,6 +168,8 @@ extension Data {
         let standard = text.replacing("-", with: "+").replacing("_", with: "/")
         self.init(base64Encoded: standard + String(repeating: "=", count: (4 - standard.utf8.count % 4) % 4))
         // One text per value: no padding, no other alphabet, no stray bits in the last character.
-        guard Array(self).base64URL == text else { return nil }
+        var same: [UInt8] = []
+        same.append(base64URL: self)
+        guard same.elementsEqual(text.utf8) else { return nil }
     }
 }

@@ -6,9 +6,16 @@ import Wire
 /// The secret that signs invocation tokens: 32 random bytes in a file that only its owner may read.
 package struct TokenKey: Sendable {
     private let key: SymmetricKey
+    /// With the key taken in: every request's token begins from here.
+    private let keyed: HMAC<SHA256>
+
+    private init(_ key: SymmetricKey) {
+        self.key = key
+        keyed = HMAC(key: key)
+    }
 
     /// A key that no other process knows.
-    package init() { key = SymmetricKey(size: .bits256) }
+    package init() { self.init(SymmetricKey(size: .bits256)) }
 
     /// Reads the key from `path`.
     /// - Throws: ``LedgerError`` when the file cannot be read or is not 32 bytes.
@@ -19,7 +26,7 @@ package struct TokenKey: Sendable {
         guard bytes.count == 32 else {
             throw LedgerError(.damaged, "The token key \(path) is not 32 bytes. Remove the file and start 'swiftlet serve' again.")
         }
-        key = SymmetricKey(data: bytes)
+        self.init(SymmetricKey(data: bytes))
     }
 
     /// Reads the key from `path`, or makes the file if there is none. Of several processes that make it at once, one wins.
@@ -41,8 +48,10 @@ package struct TokenKey: Sendable {
         return try TokenKey(contentsOf: path)
     }
 
-    func signature(of text: String) -> HMAC<SHA256>.MAC {
-        HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)
+    func signature(of text: [UInt8]) -> HMAC<SHA256>.MAC {
+        var authentication = keyed
+        text.withUnsafeBytes { authentication.update(data: $0) }
+        return authentication.finalize()
     }
 
     /// In constant time.

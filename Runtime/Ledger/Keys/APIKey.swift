@@ -60,10 +60,10 @@ struct KeyText {
 
     /// `nil` when `text` cannot be a key.
     init?(_ text: String) {
-        guard text.hasPrefix(KeyText.prefix), text.utf8.count < 256 else { return nil }
-        let rest = text.dropFirst(KeyText.prefix.count)
-        guard let dash = rest.firstIndex(of: "-"), dash != rest.startIndex else { return nil }
-        self.id = String(rest[..<dash])
+        guard text.utf8.starts(with: KeyText.prefix.utf8), text.utf8.count < 256 else { return nil }
+        let rest = text.utf8.dropFirst(KeyText.prefix.utf8.count)
+        guard let dash = rest.firstIndex(of: UInt8(ascii: "-")), dash != rest.startIndex, let id = String(rest[..<dash]) else { return nil }
+        self.id = id
         self.text = text
     }
 

@@ -99,6 +99,8 @@ package struct FunctionPool {
     package var waitingCount: Int { queue.count }
     package var runningCount: Int { running.count }
 
+    package var hasDecided: Bool { !decisions.isEmpty }
+
     package mutating func takeDecisions() -> [Autoscaler.Decision] {
         defer { decisions = [] }
         return decisions
@@ -107,7 +109,9 @@ package struct FunctionPool {
     /// When ``tick(at:)`` has something to do next.
     package var nextEvent: Instant? {
         let start = queue.isEmpty && usableCount >= minimum ? nil : noStartBefore
-        return [nextLook, start, queue.earliestDeadline].compactMap { $0 }.min()
+        var next = nextLook
+        for other in [start, queue.earliestDeadline] { if let other { next = min(next ?? other, other) } }
+        return next
     }
 
     private var nextLook: Instant? {
@@ -126,6 +130,12 @@ package struct FunctionPool {
     ///   - weight: 1 for a usual request, more for one that works longer.
     package mutating func request(_ id: RequestID, key: String = "", weight: Double = 1, deadline: Instant, at now: Instant) -> [Action] {
         if let noStartBefore, earlyDeaths >= 3, now < noStartBefore, workers.isEmpty { return [.refuse(id, .failing)] }
+        // The usual case: nobody waits, and a worker has room.
+        let demand = demand + weight
+        if queue.isEmpty, usableCount >= minimum, !isUsedUp(by: demand), let index = freeWorker(for: weight) {
+            scaler.observe(demand: demand, at: now)
+            return [grant(id, weight, to: index, at: now)]
+        }
         if !queue.isEmpty, let wait = drainRate.wait(for: queue.countAhead(of: key) + 1), now + wait + drainRate.serviceTime > deadline {
             return [.refuse(id, .busy(retryAfter: drainRate.promise(after: queue.count, at: now)))]
         }
@@ -215,23 +225,28 @@ package struct FunctionPool {
         let demand = demand
         scaler.observe(demand: demand, at: now)
         var actions: [Action] = []
-        let isUsedUp = demand > Double(usableCount * scale.concurrency)
-        if usableCount < minimum || (!queue.isEmpty && (isUsedUp || freeWorker(for: queue.weight) == nil)) {
+        if usableCount < minimum || (!queue.isEmpty && (isUsedUp(by: demand) || freeWorker(for: queue.weight) == nil)) {
             startWorkers(at: now, &actions)
         }
         while let next = queue.first, let index = freeWorker(for: next.weight) {
             _ = queue.popFirst()
-            workers[index].running += 1
-            workers[index].load += next.weight
-            workers[index].idleSince = nil
-            workers[index].served += 1
-            if let maxRequests, workers[index].served >= maxRequests { workers[index].isRetired = true }
-            running[next.id] = Running(worker: workers[index].id, weight: next.weight, granted: now)
-            actions.append(.grant(next.id, workers[index].id))
+            actions.append(grant(next.id, next.weight, to: index, at: now))
             // Its place is taken by another only when the queue needs one.
             if workers[index].isRetired, !queue.isEmpty { startWorkers(at: now, &actions) }
         }
         return actions
+    }
+
+    private func isUsedUp(by demand: Double) -> Bool { demand > Double(usableCount * scale.concurrency) }
+
+    private mutating func grant(_ id: RequestID, _ weight: Double, to index: Int, at now: Instant) -> Action {
+        workers[index].running += 1
+        workers[index].load += weight
+        workers[index].idleSince = nil
+        workers[index].served += 1
+        if let maxRequests, workers[index].served >= maxRequests { workers[index].isRetired = true }
+        running[id] = Running(worker: workers[index].id, weight: weight, granted: now)
+        return .grant(id, workers[index].id)
     }
 
     /// The oldest worker that has room, so that the younger ones fall idle and stop when load falls; where weight
