@@ -6,12 +6,20 @@ import Wire
 /// Calls out on behalf of one invocation: shows its token, keeps its deadline, adds up what it uses.
 final class Caller: Sendable {
     let invocation: Invocation
-    private let logger: Logger
+    private let worker: Logger
     private let total = Mutex(TokenUsage())
 
-    init(invocation: Invocation, logger: Logger) {
+    /// - Parameter worker: the log of the worker as a whole.
+    init(invocation: Invocation, worker: Logger) {
         self.invocation = invocation
-        self.logger = logger
+        self.worker = worker
+    }
+
+    /// The worker's log, with the invocation's id in every line.
+    var logger: Logger {
+        var logger = worker
+        logger[metadataKey: "invocation"] = "\(invocation.id)"
+        return logger
     }
 
     var usage: TokenUsage { total.withLock { $0 } }

@@ -1,19 +1,28 @@
-import FoundationEssentials
+import Synchronization
 
 /// One HTTP request, body included.
 public struct Request: Sendable {
-    public let method: String
-    /// The URL's path as it was sent, without the query.
-    public let path: String
-    /// The line of `function.yaml` that matched, for example `PUT /collections/{name}/documents`.
-    public let route: String
-    /// The values of the route's `{name}`s, decoded.
-    public let pathParameters: [String: String]
-    /// The query, decoded; the last one of equal names.
-    public let query: [String: String]
-    /// Header fields by lower-case name. The key that the client showed is not among them.
-    public let headers: [String: String]
     public let body: [UInt8]
+    private let parameters: Parameters
+    private let dictionaries: Dictionaries
+
+    init(_ parameters: Parameters, body: [UInt8]) {
+        self.body = body
+        self.parameters = parameters
+        dictionaries = Dictionaries(parameters)
+    }
+
+    public var method: String { parameters.method }
+    /// The URL's path as it was sent, without the query.
+    public var path: String { parameters.path }
+    /// The line of `function.yaml` that matched, for example `PUT /collections/{name}/documents`.
+    public var route: String { parameters.route }
+    /// The values of the route's `{name}`s, decoded.
+    public var pathParameters: [String: String] { dictionaries.made.withLock { $0.pathParameters } }
+    /// The query, decoded; the last one of equal names.
+    public var query: [String: String] { dictionaries.made.withLock { $0.query } }
+    /// Header fields by lower-case name. The key that the client showed is not among them.
+    public var headers: [String: String] { dictionaries.made.withLock { $0.headers } }
 
     /// The body as `type`.
     /// - Throws: ``APIError`` with status 400 that names the field at fault.
@@ -22,60 +31,16 @@ public struct Request: Sendable {
     }
 }
 
-extension Request {
-    /// From CGI variables (RFC 3875) and the gateway's `SWIFTLET_…`.
-    package init(parameters: [String: String], body: [UInt8]) {
-        method = parameters["REQUEST_METHOD"] ?? "GET"
-        let uri = parameters["REQUEST_URI"] ?? parameters["DOCUMENT_URI"] ?? parameters["SCRIPT_NAME"] ?? "/"
-        path = String(uri.prefix { $0 != "?" })
-        route = parameters["SWIFTLET_ROUTE"] ?? "\(method) \(path)"
-        pathParameters = Dictionary(
-            Request.parameterNames(of: route).compactMap { name in
-                parameters["SWIFTLET_PATH_\(name.uppercased())"].map { (name, $0) }
-            }, uniquingKeysWith: { _, last in last })
-        query = Request.query(parameters["QUERY_STRING"] ?? "")
-        var headers: [String: String] = [:]
-        for (name, value) in parameters where name.hasPrefix("HTTP_") {
-            headers[name.dropFirst(5).lowercased().replacing("_", with: "-")] = value
-        }
-        headers["content-type"] = parameters["CONTENT_TYPE"].flatMap { $0.isEmpty ? nil : $0 }
-        self.headers = headers
-        self.body = body
+/// What most handlers ask for little of: each is made when it is first asked for, and then kept.
+private final class Dictionaries: Sendable {
+    struct Made {
+        let parameters: Parameters
+        lazy var pathParameters = parameters.pathParameters
+        lazy var query = parameters.query
+        lazy var headers = parameters.headers
     }
 
-    /// `["name", "id"]` of `DELETE /collections/{name}/documents/{id}`.
-    private static func parameterNames(of route: String) -> [String] {
-        route.split(separator: "/").compactMap { part in
-            part.hasPrefix("{") && part.hasSuffix("}") ? String(part.dropFirst().dropLast()) : nil
-        }
-    }
+    let made: Mutex<Made>
 
-    /// `application/x-www-form-urlencoded`, as the URL standard parses it.
-    private static func query(_ text: String) -> [String: String] {
-        var values: [String: String] = [:]
-        for pair in text.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            values[decoded(parts[0])] = parts.count > 1 ? decoded(parts[1]) : ""
-        }
-        return values
-    }
-
-    private static func decoded(_ text: Substring) -> String {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), let value = hexadecimal(rest.prefix(2)) {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func hexadecimal(_ digits: Substring.UTF8View) -> UInt8? {
-        guard digits.count == 2, digits.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
-        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
-    }
+    init(_ parameters: Parameters) { made = Mutex(Made(parameters: parameters)) }
 }

@@ -12,6 +12,7 @@ final class RequestLoop {
     private let thread: RequestThread
     /// At an address of its own, because libfcgi's streams point to it.
     private let fcgi = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
+    private let buffer = UnsafeMutableBufferPointer<CChar>.allocate(capacity: 65536)
     /// The request can still be answered.
     private var isOpen = false
 
@@ -21,7 +22,10 @@ final class RequestLoop {
         FCGX_InitRequest(fcgi, 0, 0)
     }
 
-    deinit { fcgi.deallocate() }
+    deinit {
+        fcgi.deallocate()
+        buffer.deallocate()
+    }
 
     func run() {
         while let connection = server.acceptor.accept() {
@@ -39,9 +43,9 @@ final class RequestLoop {
         if news.isSignalled, !news.isReadable { return hangUp() }
         // On failure libfcgi has closed the connection.
         guard FCGX_Accept_r(fcgi) == 0 else { return }
-        let parameters = readParameters()
-        guard let body = readBody(parameters) else { return hangUp() }
-        handle(Request(parameters: parameters, body: body), Invocation(parameters))
+        let parameters = Parameters(copying: fcgi.pointee.envp)
+        guard let body = readBody(length: parameters["CONTENT_LENGTH"].flatMap { Int($0) }) else { return hangUp() }
+        handle(Request(parameters, body: body), Invocation(parameters))
     }
 
     /// Closes the connection as it is. (Without `FCGX_Detach`, libfcgi waits up to two seconds for the peer to close first.)
@@ -50,36 +54,17 @@ final class RequestLoop {
         FCGX_Free(fcgi, 1)
     }
 
-    private func readParameters() -> [String: String] {
-        var parameters: [String: String] = [:]
-        var next = fcgi.pointee.envp
-        while let entry = next?.pointee {
-            let text = String(cString: entry)
-            if let equals = text.firstIndex(of: "=") {
-                parameters[String(text[..<equals])] = String(text[text.index(after: equals)...])
-            }
-            next = next?.successor()
-        }
-        return parameters
-    }
-
     /// The gateway holds bodies to the function's own limit; this one is for the case that it does not.
     private static let longestBody = 64 << 20
 
     /// - Returns: `nil` when it is cut off or longer than was said.
-    private func readBody(_ parameters: [String: String]) -> [UInt8]? {
-        let length = parameters["CONTENT_LENGTH"].flatMap { Int($0) }
+    private func readBody(length: Int?) -> [UInt8]? {
         var body: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65536)
-        while case let count = read(&buffer), count > 0 {
-            body += buffer[..<count]
+        while case let count = Int(FCGX_GetStr(buffer.baseAddress, Int32(buffer.count), fcgi.pointee.in)), count > 0 {
+            body += UnsafeRawBufferPointer(buffer)[..<count]
             if body.count > length ?? RequestLoop.longestBody { return nil }
         }
         return FCGX_GetError(fcgi.pointee.in) == 0 && body.count == length ?? body.count ? body : nil
-    }
-
-    private func read(_ buffer: inout [UInt8]) -> Int {
-        buffer.withUnsafeMutableBytes { Int(FCGX_GetStr($0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32($0.count), fcgi.pointee.in)) }
     }
 
     // MARK: One request
@@ -90,7 +75,7 @@ final class RequestLoop {
         let response = ResponseWriter(mailbox)
         let handler = server.handler
         let task = Task(executorPreference: thread) {
-            await response.run(logger: context.logger) { try await handler(request, response, context) }
+            await response.run(in: context) { try await handler(request, response, context) }
         }
         isOpen = true
         var isReading = true

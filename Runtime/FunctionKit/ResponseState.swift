@@ -33,10 +33,8 @@ struct ResponseState: Sendable {
     /// Sets what the first write begins with.
     mutating func begin(_ head: Head) throws {
         guard phase == .waiting, self.head == nil else { throw ResponseError.begun }
-        let fields = head.headers.map { ($0.key, $0.value) } + [("Content-Type", head.contentType)]
-        for (name, value) in fields where name.isEmpty || !name.utf8.allSatisfy(isNameByte) || value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
-            throw ResponseError("The header field '\(name)' holds characters that HTTP does not allow.")
-        }
+        try check("Content-Type", head.contentType)
+        for (name, value) in head.headers { try check(name, value) }
         guard (200..<600).contains(head.status) else { throw ResponseError("\(head.status) is no status of a response.") }
         self.head = head
     }
@@ -47,7 +45,7 @@ struct ResponseState: Sendable {
         case .streaming: return Output(bytes: bytes)
         case .waiting:
             phase = .streaming
-            return Output(bytes: Array((head ?? Head()).text.utf8) + bytes)
+            return Output(bytes: (head ?? Head()).bytes(before: bytes))
         }
     }
 
@@ -77,7 +75,7 @@ struct ResponseState: Sendable {
         switch phase {
         case .waiting:
             let head = Head(status: error.status, contentType: "application/json")
-            return (.before, Output(bytes: Array(head.text.utf8) + object, end: .complete))
+            return (.before, Output(bytes: head.bytes(before: object), end: .complete))
         case .streaming:
             let isEventStream = head?.contentType.hasPrefix("text/event-stream") == true
             return (.amid, Output(bytes: isEventStream ? Array("data: ".utf8) + object + Array("\n\n".utf8) : [], end: .broken))
@@ -86,20 +84,41 @@ struct ResponseState: Sendable {
         }
     }
 
+    private func check(_ name: String, _ value: String) throws {
+        if name.isEmpty || !name.utf8.allSatisfy(isNameByte) || value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+            throw ResponseError("The header field '\(name)' holds characters that HTTP does not allow.")
+        }
+    }
+
+    /// `tchar` of RFC 9110, section 5.6.2.
     private func isNameByte(_ byte: UInt8) -> Bool {
-        let character = Character(UnicodeScalar(byte))
-        return byte < 0x80 && (character.isLetter || character.isNumber || "!#$%&'*+-.^_`|~".contains(character))
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
     }
 }
 
 extension ResponseState.Head {
-    var text: String {
-        var fields = [("Status", "\(status)"), ("Content-Type", contentType)]
-        if let contentLength, status != 204, status != 304 { fields.append(("Content-Length", "\(contentLength)")) }
+    /// The head's lines and the empty one, and `body` behind them.
+    func bytes(before body: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(256 + body.count)
+        func add(_ name: String, _ value: String) {
+            bytes += name.utf8
+            bytes += ": ".utf8
+            bytes += value.utf8
+            bytes += "\r\n".utf8
+        }
+        add("Status", String(status))
+        add("Content-Type", contentType)
+        if let contentLength, status != 204, status != 304 { add("Content-Length", String(contentLength)) }
         // Each accept thread holds one connection and there are as many as requests at once, so the gateway may keep them all.
-        fields.append(("X-Swiftlet-Keep-Connection", "yes"))
-        fields += headers.sorted { $0.key < $1.key }
-        return fields.map { "\($0.0): \($0.1)\r\n" }.joined() + "\r\n"
+        add("X-Swiftlet-Keep-Connection", "yes")
+        if !headers.isEmpty { for (name, value) in headers.sorted(by: { $0.key < $1.key }) { add(name, value) } }
+        bytes += "\r\n".utf8
+        bytes += body
+        return bytes
     }
 }
 

@@ -42,23 +42,23 @@ public struct ResponseWriter: Sendable {
     // MARK: What the server does around the handler
 
     /// Runs `handler` and makes of its end what the client is to see.
-    func run(logger: Logger, _ handler: () async throws -> Void) async {
+    func run(in context: Context, _ handler: () async throws -> Void) async {
         do {
             try await handler()
             try await mailbox.send { try $0.complete() }
         } catch {
-            await fail(error, logger)
+            await fail(error, context)
         }
         mailbox.handlerReturned()
     }
 
-    private func fail(_ error: any Error, _ logger: Logger) async {
+    private func fail(_ error: any Error, _ context: Context) async {
         // Nobody is there to be told, and what a cancelled handler throws is no news.
         if Task.isCancelled { return }
         let shown = error as? APIError
         try? await mailbox.send { response in
             let (moment, output) = response.fail(with: shown ?? .internalError)
-            if moment != .before || (shown?.status ?? 500) >= 500 { log(moment, error, logger) }
+            if moment != .before || (shown?.status ?? 500) >= 500 { log(moment, error, context.logger) }
             return output
         }
     }

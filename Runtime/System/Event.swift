@@ -48,20 +48,20 @@ package struct SocketNews: Sendable {
 /// - Parameter timeout: `nil` waits without a limit.
 package func waitForNews(on socket: Int32, reading: Bool, or event: Event, timeout: Duration? = nil) -> SocketNews {
     let deadline = timeout.map { ContinuousClock.now + $0 }
-    var watched = [
-        pollfd(fd: socket, events: Int16(reading ? POLLIN : 0) | Int16(POLLRDHUP_), revents: 0),
-        pollfd(fd: event.descriptor, events: Int16(POLLIN), revents: 0),
-    ]
-    while true {
-        let left = deadline.map { max(.zero, $0 - .now) }
-        // Rounded up, so that a wait that ends is over.
-        let milliseconds = left.map { Int32(clamping: $0.components.seconds * 1000 + $0.components.attoseconds / 1_000_000_000_000_000 + 1) } ?? -1
-        let count = poll(&watched, nfds_t(watched.count), left == .zero ? 0 : milliseconds)
-        if count < 0, errno == EINTR { continue }
-        let socket = Int32(watched[0].revents)
-        return SocketNews(
-            isReadable: socket & POLLIN != 0, isClosed: socket & (POLLRDHUP_ | POLLHUP | POLLERR | POLLNVAL) != 0,
-            isSignalled: watched[1].revents != 0)
+    return withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) { watched in
+        watched.initializeElement(at: 0, to: pollfd(fd: socket, events: Int16(reading ? POLLIN : 0) | Int16(POLLRDHUP_), revents: 0))
+        watched.initializeElement(at: 1, to: pollfd(fd: event.descriptor, events: Int16(POLLIN), revents: 0))
+        while true {
+            let left = deadline.map { max(.zero, $0 - .now) }
+            // Rounded up, so that a wait that ends is over.
+            let milliseconds = left.map { Int32(clamping: $0.components.seconds * 1000 + $0.components.attoseconds / 1_000_000_000_000_000 + 1) } ?? -1
+            let count = poll(watched.baseAddress, nfds_t(watched.count), left == .zero ? 0 : milliseconds)
+            if count < 0, errno == EINTR { continue }
+            let socket = Int32(watched[0].revents)
+            return SocketNews(
+                isReadable: socket & POLLIN != 0, isClosed: socket & (POLLRDHUP_ | POLLHUP | POLLERR | POLLNVAL) != 0,
+                isSignalled: watched[1].revents != 0)
+        }
     }
 }
 

@@ -38,12 +38,11 @@ final class FastCGIClient: Sendable {
         if parameters["CONTENT_LENGTH"] == nil { parameters["CONTENT_LENGTH"] = "\(body.utf8.count)" }
         var bytes: [UInt8] = []
         for (name, value) in parameters { bytes += length(name) + length(value) + Array(name.utf8) + Array(value.utf8) }
-        send(record: 1, [0, 1, keepOpen ? 1 : 0, 0, 0, 0, 0, 0], id)  // FCGI_BEGIN_REQUEST, responder
-        send(stream: 4, bytes, id)
-        send(stream: 5, Array(body.utf8), id)
+        // At once, as gateways do: FCGI_BEGIN_REQUEST of a responder, FCGI_PARAMS, FCGI_STDIN.
+        send(record(1, [0, 1, keepOpen ? 1 : 0, 0, 0, 0, 0, 0], id) + stream(4, bytes, id) + stream(5, Array(body.utf8), id))
     }
 
-    func abort(id: UInt16 = 1) { send(record: 2, [], id) }
+    func abort(id: UInt16 = 1) { send(record(2, [], id)) }
 
     /// Blocks; `nil` at the end of the connection.
     func readRecord() -> Record? {
@@ -80,17 +79,20 @@ final class FastCGIClient: Sendable {
         return count < 128 ? [UInt8(count)] : [UInt8(count >> 24) | 0x80, UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255)]
     }
 
-    private func send(stream type: UInt8, _ bytes: [UInt8], _ id: UInt16) {
-        for start in stride(from: 0, to: bytes.count, by: 60000) { send(record: type, Array(bytes[start..<min(start + 60000, bytes.count)]), id) }
-        send(record: type, [], id)
+    private func stream(_ type: UInt8, _ bytes: [UInt8], _ id: UInt16) -> [UInt8] {
+        stride(from: 0, to: bytes.count, by: 60000).flatMap { record(type, Array(bytes[$0..<min($0 + 60000, bytes.count)]), id) } + record(type, [], id)
     }
 
-    private func send(record type: UInt8, _ content: [UInt8], _ id: UInt16) {
-        var bytes = [1, type, UInt8(id >> 8), UInt8(id & 255), UInt8(content.count >> 8), UInt8(content.count & 255), 0, 0] + content
+    private func record(_ type: UInt8, _ content: [UInt8], _ id: UInt16) -> [UInt8] {
+        [1, type, UInt8(id >> 8), UInt8(id & 255), UInt8(content.count >> 8), UInt8(content.count & 255), 0, 0] + content
+    }
+
+    private func send(_ bytes: [UInt8]) {
+        var bytes = bytes[...]
         while !bytes.isEmpty {
-            let written = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+            let written = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             if written <= 0 { return }
-            bytes.removeFirst(written)
+            bytes = bytes.dropFirst(written)
         }
     }
 

@@ -12,8 +12,8 @@ private struct Broken: Error {}
             #expect(request.path == "/collections/a%20b/documents")
             #expect(request.route == "PUT /collections/{colName}/documents")
             #expect(request.pathParameters == ["colName": "a b"])
-            #expect(request.query == ["name": "Zoë & co", "flag": "", "bad": "%zz%4"])
-            #expect(request.headers == ["x-thing": "1", "content-type": "application/json"])
+            #expect(request.query == ["name": "Zoë & co", "flag": "", "bad": "%zz%4", "twice": "2", "sum": "1+1=2"])
+            #expect(request.headers == ["x-thing": "a=1", "content-type": "application/json"])
             #expect(try request.json([String: Int].self) == ["a": 1])
             #expect(context.invocationID == "0199")
             #expect(context.tenant == "acme")
@@ -22,8 +22,8 @@ private struct Broken: Error {}
         } _: { path in
             let client = try FastCGIClient(to: path)
             client.send([
-                "REQUEST_METHOD": "PUT", "REQUEST_URI": "/collections/a%20b/documents?x", "CONTENT_TYPE": "application/json", "HTTP_X_THING": "1",
-                "QUERY_STRING": "name=Zo%C3%AB+%26+co&flag&bad=%zz%4", "SWIFTLET_ROUTE": "PUT /collections/{colName}/documents",
+                "REQUEST_METHOD": "PUT", "REQUEST_URI": "/collections/a%20b/documents?x", "CONTENT_TYPE": "application/json", "HTTP_X_THING": "a=1",
+                "QUERY_STRING": "name=Zo%C3%AB+%26+co&flag&bad=%zz%4&twice=1&twice=2&&sum=1%2B1=2", "SWIFTLET_ROUTE": "PUT /collections/{colName}/documents",
                 "SWIFTLET_PATH_COLNAME": "a b", "SWIFTLET_INVOCATION_ID": "0199", "SWIFTLET_TENANT": "acme",
                 "SWIFTLET_DEADLINE": "\(Int(Date.now.timeIntervalSince1970 * 1000) + 60000)",
             ], body: #"{"a":1}"#)
@@ -52,6 +52,27 @@ private struct Broken: Error {}
             client.send(body: "z", keepOpen: false)
             #expect(await client.reply().text == "z")
             #expect(await onThread { client.readRecord() == nil })
+        }
+    }
+
+    /// A worker's time goes into system calls and into waking other threads, so a request has one read, one write and one thread.
+    @Test(.enabled(if: TransferCalls.ofThisThread() != nil)) func aRequestIsReadOnceAndAnsweredOnceByOneThread() async throws {
+        try await withFunction(concurrency: 1) { request, response, context in
+            let calls = TransferCalls.ofThisThread()
+            try await response.send(json: calls, headers: ["X-Query": request.query["a"] ?? "", "X-Id": context.invocationID])
+        } _: { path in
+            let client = try FastCGIClient(to: path)
+            var before: TransferCalls?
+            for _ in 0..<5 {
+                client.send(["QUERY_STRING": "a=b", "HTTP_ACCEPT": String(repeating: "*/*,", count: 500)], body: "body")
+                let now = try JSON.decode(TransferCalls.self, from: await client.reply().body)
+                if let before {
+                    // One of the two reads is the one that asks for these numbers.
+                    #expect(now.reads - before.reads == 2)
+                    #expect(now.writes - before.writes == 1)
+                }
+                before = now
+            }
         }
     }
 
@@ -319,6 +340,25 @@ private struct Broken: Error {}
         #expect(pipe(&pair) == 0)
         #expect(Acceptor(descriptor: pair[0]) == nil)
         pair.forEach { close($0) }
+    }
+}
+
+/// How often a thread has called `read` and `write`, as the kernel counts it.
+private struct TransferCalls: Codable {
+    var reads: Int
+    var writes: Int
+
+    /// Calls `read` once. `nil` where the kernel does not count.
+    static func ofThisThread() -> TransferCalls? {
+        let file = open("/proc/thread-self/io", O_RDONLY)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var text = [UInt8](repeating: 0, count: 1024)
+        let count = read(file, &text, text.count)
+        let fields = String(decoding: text.prefix(max(0, count)), as: UTF8.self).split(separator: "\n").map { $0.components(separatedBy: ": ") }
+        func field(_ name: String) -> Int? { fields.first { $0[0] == name }.flatMap { Int($0[1]) } }
+        guard let reads = field("syscr"), let writes = field("syscw") else { return nil }
+        return TransferCalls(reads: reads, writes: writes)
     }
 }
 
