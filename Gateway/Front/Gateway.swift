@@ -16,6 +16,7 @@ package struct Gateway: Sendable {
     private let clients: LiveRouter
     private let functions: LiveRouter
     private let supervisor: Supervisor
+    private let unreserved: UnreservedInvocations
     private let state: StateDirectory
     private let alerts: AlertService?
     private let retention: RetentionService?
@@ -41,6 +42,7 @@ package struct Gateway: Sendable {
         clients = LiveRouter(keys: KeyCheck(ledger: ledger, tokens: nil, identities: identities), system: system, invoker: invoker, logger: logger)
         functions = LiveRouter(keys: KeyCheck(ledger: ledger, tokens: tokens, identities: nil), system: system, invoker: invoker, logger: logger)
         self.supervisor = supervisor
+        unreserved = invoker.unreserved
         alerts = settings.webhook.map { AlertService(ledger: ledger, webhook: $0, logger: logger) }
         retention = settings.retentionDays.map { RetentionService(ledger: ledger, days: $0, logger: logger) }
         self.state = state
@@ -96,6 +98,9 @@ package struct Gateway: Sendable {
         }
         return services
     }
+
+    /// For the end, when no service runs any more: returns when all that was answered is in the ledger.
+    package func finish() async { await unreserved.awaitAll() }
 
     /// Reads `models.yaml` anew and tries again what was refused.
     package func reload() async { await supervisor.reload() }

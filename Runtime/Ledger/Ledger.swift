@@ -88,8 +88,10 @@ extension Ledger {
         }
     }
 
+    /// Sees what this process has asked to be written before.
     func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
+            try await commits.awaitAll()
             return try await pool.read(body)
         } catch let error as DatabaseError {
             throw LedgerError(error, path: path)

@@ -135,8 +135,7 @@ extension Settlement {
     /// - Returns: `nil` when it was reserved before or has a fee; nothing is entered then.
     fileprivate func enter(ifNewAndFree reservation: Reservation, _ db: Database) throws -> InvocationRecord? {
         guard try Fee.inForce(of: reservation.function, at: reservation.started.milliseconds, db).isFree else { return nil }
-        var record = InvocationRecord(reservation)
-        set(&record, fee: .zero)
+        let record = InvocationRecord(reservation, self)
         return try record.insert(db) ? record : nil
     }
 
@@ -160,7 +159,7 @@ extension Settlement {
         if record.fee > .zero { try Spending.add(record.fee, to: record.key, at: started, db) }
     }
 
-    private func set(_ record: inout InvocationRecord, fee: NanoUSD) {
+    fileprivate func set(_ record: inout InvocationRecord, fee: NanoUSD) {
         record.fee = fee
         record.status = status
         record.httpStatus = httpStatus
@@ -172,12 +171,13 @@ extension Settlement {
 }
 
 extension InvocationRecord {
-    /// One that has made no calls yet.
-    fileprivate init(_ reservation: Reservation) {
+    /// One that has ended, made no calls and has no fee.
+    package init(_ reservation: Reservation, _ settlement: Settlement) {
         self.init(
             id: reservation.id, key: reservation.key, tenant: reservation.tenant, function: reservation.function,
             version: reservation.version, route: reservation.route, status: .reserved, started: Date(milliseconds: reservation.started.milliseconds),
             fee: .zero, calls: [])
+        settlement.set(&self, fee: .zero)
     }
 
     /// Enters an invocation that has ended and costs nothing.

@@ -68,6 +68,11 @@ final class GroupCommit: Sendable {
         }
     }
 
+    /// Returns when what was given to ``write(durably:isOneStatement:_:)`` before is committed or has failed.
+    func awaitAll() async throws {
+        if state.withLock({ $0.isWriting }) { try await write(durably: false, isOneStatement: true) { _ in } }
+    }
+
     private func submit(_ entry: Entry) {
         let mustStart = state.withLock { state in
             state.waiting.append(entry)
