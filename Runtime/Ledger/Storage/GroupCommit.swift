@@ -53,8 +53,8 @@ final class GroupCommit: Sendable {
     /// It runs whether or not the calling task is cancelled: a bill is written even though the one who asked has hung up.
     /// - Parameters:
     ///   - durably: return only when the commit survives what ``Durability`` promises.
-    ///   - isOneStatement: Whether `body` runs one statement that writes, or none. SQLite undoes one that fails by itself, so it needs
-    ///     no savepoint, which would cost half as much again.
+    ///   - isOneStatement: Whether `body` runs one statement that writes, or none. SQLite undoes one that fails by itself, triggers and
+    ///     all, so that the entry is spared a savepoint.
     func write<Value: Sendable>(
         durably: Bool, isOneStatement: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
