@@ -57,7 +57,7 @@ struct Invocation: Sendable {
     init(_ parameters: Parameters) {
         self.parameters = parameters
         // Two minutes where a gateway sets no limit: every wait ends.
-        let left = parameters["SWIFTLET_DEADLINE"].flatMap { Int64($0) }.map { $0 - Int64(Date.now.timeIntervalSince1970 * 1000) }
+        let left = parameters["SWIFTLET_DEADLINE"].flatMap { Int64($0) }.map { max($0, 0) - Int64(Date.now.timeIntervalSince1970 * 1000) }
         deadline = .now + .milliseconds(min(max(left ?? 120_000, 0), 86_400_000))
     }
 
