@@ -16,6 +16,7 @@ package struct Gateway: Sendable {
     private let clients: LiveRouter
     private let functions: LiveRouter
     private let supervisor: Supervisor
+    private let unreserved: UnreservedInvocations
     private let state: StateDirectory
     private let alerts: AlertService?
     private let retention: RetentionService?
@@ -41,6 +42,7 @@ package struct Gateway: Sendable {
         clients = LiveRouter(keys: KeyCheck(ledger: ledger, tokens: nil, identities: identities), system: system, invoker: invoker, logger: logger)
         functions = LiveRouter(keys: KeyCheck(ledger: ledger, tokens: tokens, identities: nil), system: system, invoker: invoker, logger: logger)
         self.supervisor = supervisor
+        unreserved = invoker.unreserved
         alerts = settings.webhook.map { AlertService(ledger: ledger, webhook: $0, logger: logger) }
         retention = settings.retentionDays.map { RetentionService(ledger: ledger, days: $0, logger: logger) }
         self.state = state
@@ -75,14 +77,14 @@ package struct Gateway: Sendable {
         let (supervisor, controlSocket) = (supervisor, state.controlSocket)
         let (clients, functions) = (clients, functions)
         var fastCGI = FastCGIChannel.Configuration()
-        fastCGI.additionalHandlers = { [FunctionGate(clients)] }
+        fastCGI.additionalHandlers = { [FunctionGate(clients, isDated: false)] }
         var services: [any Service] = [
             SupervisorService(supervisor: supervisor, routers: [clients, functions]),
             application(
                 ControlRoutes(supervisor: supervisor).responder, server: .http1(), address: .unixDomainSocket(path: controlSocket)
             ) { try supervisor.closeToFunctions(controlSocket) },
             application(
-                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp(), FunctionGate(functions)])),
+                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp(), FunctionGate(functions, isDated: true)])),
                 address: .unixDomainSocket(path: internalSocket)
             ) { try supervisor.openToFunctions(internalSocket) },
             application(clients, server: .fastCGI(configuration: fastCGI), address: .unixDomainSocket(path: clientSocket)) { try nginx?.own(clientSocket) },
@@ -91,11 +93,14 @@ package struct Gateway: Sendable {
         if let retention { services.append(retention) }
         if let httpPort {
             services.append(application(
-                clients, server: .http1(configuration: .init(additionalChannelHandlers: [FunctionGate(clients)])),
+                clients, server: .http1(configuration: .init(additionalChannelHandlers: [FunctionGate(clients, isDated: true)])),
                 address: .hostname("127.0.0.1", port: httpPort)))
         }
         return services
     }
+
+    /// For the end, when no service runs any more: returns when all that was answered is in the ledger.
+    package func finish() async { await unreserved.awaitAll() }
 
     /// Reads `models.yaml` anew and tries again what was refused.
     package func reload() async { await supervisor.reload() }

@@ -6,13 +6,16 @@ import Supervisor
 import Synchronization
 import Wire
 
+/// Which function a request calls, by which of its routes.
+typealias FunctionMatch = RouteTable<ServedFunction>.Match
+
 /// Where requests go, built anew whenever the set of functions changes: calls of functions to the ``FunctionInvoker``, all others to a
 /// Hummingbird router.
 final class LiveRouter: HTTPResponder, Sendable {
     typealias Context = GatewayContext
 
     private struct Routes {
-        let functions: FunctionRoutes
+        let functions: RouteTable<ServedFunction>
         let others: any HTTPResponder<GatewayContext>
     }
 
@@ -27,12 +30,13 @@ final class LiveRouter: HTTPResponder, Sendable {
         self.system = system
         self.invoker = invoker
         self.logger = logger
-        self.current = Mutex(Routes(functions: FunctionRoutes([]), others: Self.responder(beside: [], keys: keys, system: system)))
+        self.current = Mutex(Routes(functions: RouteTable([]), others: Self.responder(beside: [], keys: keys, system: system)))
     }
 
     func serve(_ functions: [ServedFunction]) {
         let routes = Routes(
-            functions: FunctionRoutes(functions), others: Self.responder(beside: functions, keys: keys, system: system))
+            functions: RouteTable(functions.flatMap { function in function.routes.map { ($0, function) } }),
+            others: Self.responder(beside: functions, keys: keys, system: system))
         current.withLock { $0 = routes }
     }
 
@@ -41,14 +45,14 @@ final class LiveRouter: HTTPResponder, Sendable {
     }
 
     /// The function that a request calls, if it calls one.
-    func match(_ request: HTTPRequest) -> FunctionRoutes.Match? { current.withLock { $0.functions }.match(request) }
+    func match(_ request: HTTPRequest) -> FunctionMatch? { current.withLock { $0.functions }.match(request) }
 
     /// Answers a call of a function.
-    func call(_ match: FunctionRoutes.Match, for client: ClientExchange) async {
+    func call(_ match: FunctionMatch, for client: ClientExchange) async {
         do {
             let caller = try await keys.caller(showing: client.request.headerFields)
             if let parent = caller.parent { client.belongs(to: parent.invocation) }
-            guard let version = match.function.runner(for: match.route, key: caller.key) else { throw APIError.internalError }
+            guard let version = match.target.runner(for: match.route, key: caller.key) else { throw APIError.internalError }
             client.isAnswered(by: version.version)
             try await invoker.call(version, match, for: caller, client)
         } catch {

@@ -18,7 +18,7 @@ struct WorkerProof: Sendable {
         let deadline = ContinuousClock.now + health.timeout
         var failure = "did not answer within \(health.timeout)"
         do {
-            try await TimeLimit(deadline: deadline, idle: nil, on: eventLoop).run {
+            try await TimeLimit(deadline: deadline, idle: nil, on: EventLoopExecutor.of(eventLoop)).run {
                 let lease = try await function.acquire(key: "", deadline: deadline)
                 do {
                     if let probe = health.probe {

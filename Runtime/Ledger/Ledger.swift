@@ -62,7 +62,7 @@ package final class Ledger: Sendable {
         configuration.prepareDatabase { db in
             // In effect where the file is new: it then gives back what is pruned.
             if !db.configuration.readonly { try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
-            db.add(function: Version4.sha256)
+            try Version4.addDigest(to: db)
         }
         let deadline = ContinuousClock.now + .seconds(busyTimeout)
         while true {
@@ -88,8 +88,10 @@ extension Ledger {
         }
     }
 
+    /// Sees what this process has asked to be written before.
     func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
+            try await commits.awaitAll()
             return try await pool.read(body)
         } catch let error as DatabaseError {
             throw LedgerError(error, path: path)
@@ -97,10 +99,14 @@ extension Ledger {
     }
 
     /// Runs `body` in a transaction that commits, or fails as a whole, whether or not the calling task is cancelled.
-    /// - Parameter durably: return only when the commit survives what ``Durability`` promises.
-    func write<Value: Sendable>(durably: Bool = true, _ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+    /// - Parameters:
+    ///   - durably: return only when the commit survives what ``Durability`` promises.
+    ///   - isOneStatement: Whether `body` runs one statement that writes, or none.
+    func write<Value: Sendable>(
+        durably: Bool = true, isOneStatement: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
         do {
-            return try await commits.write(durably: durably, body)
+            return try await commits.write(durably: durably, isOneStatement: isOneStatement, body)
         } catch let error as DatabaseError {
             throw LedgerError(error, path: path)
         }

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,9 @@ class Process:
         os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self.send(signal.SIGKILL)
+        """Whether or not it has ended by itself meanwhile."""
+        with suppress(ProcessLookupError):
+            self.send(signal.SIGKILL)
 
 
 def _stat(pid: int) -> list[str] | None:

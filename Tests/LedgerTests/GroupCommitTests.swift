@@ -63,6 +63,33 @@ import Wire
         #expect(try scratch.count("usage") == 100)
     }
 
+    @Test func `An invocation that cannot be entered takes no other with it`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let key = try await ledger.createKey(name: "app").key
+        let before = ledger.commitCounts
+        let settlement = Settlement(status: .succeeded, httpStatus: 200, duration: .zero)
+        let failures = await withTaskGroup(of: Int.self) { group in
+            for index in 0..<200 {
+                group.addTask {
+                    // There is no such key.
+                    let payer = index % 2 == 0 ? key.id : "nobody"
+                    do {
+                        _ = try await ledger.enter(Reservation(key: payer, tenant: "t", function: "hello", route: "GET /hello"), settlement)
+                        return 0
+                    } catch {
+                        return 1
+                    }
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(failures == 100)
+        #expect(ledger.commitCounts.commits - before.commits < 200)
+        #expect(try scratch.count("invocations") == 100 && scratch.count("chain") == 100)
+        #expect(try await ledger.verify().faults.isEmpty)
+    }
+
     @Test func `Several ledgers of one file write at once, and none loses a row`() async throws {
         let scratch = try Scratch()
         let ledgers = try (0..<4).map { _ in try Ledger(path: scratch.ledger) }

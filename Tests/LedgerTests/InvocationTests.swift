@@ -36,6 +36,7 @@ import Wire
         #expect(ledger.commitCounts.commits == before + 1)
         #expect(try await ledger.invocation(plain.id, tenant: key.tenant) == record)
         #expect(record.status == .succeeded && record.durationMilliseconds == 12 && record.started == noon)
+        #expect(try scratch.count("chain") == 1)
 
         // It was reserved meanwhile, for a function that it called.
         try await ledger.reserve(called)
@@ -44,6 +45,48 @@ import Wire
         #expect(try await ledger.enter(called, settlement).usage.promptTokens == 7)
         // Once is enough.
         #expect(try await ledger.enter(called, Settlement(status: .failed, httpStatus: 500, duration: .zero)).status == .succeeded)
+        #expect(try await ledger.verify().faults.isEmpty)
+    }
+
+    @Test func `An invocation that is entered at its end is charged the fee that was in force when it began`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let another = try Ledger(path: scratch.ledger)
+        let fee = try UnitPrice(dollars: "0.00001")
+        func costs(_ function: String, _ seconds: [Double]) async throws -> [NanoUSD] {
+            var costs: [NanoUSD] = []
+            for second in seconds { costs.append(try await ledger.entered(function: function, at: noon + second, milliseconds: 500).cost) }
+            return costs
+        }
+        #expect(try await costs("hello", [0]) == [.zero])
+        // As another process does it, and there is nothing that would have to be told.
+        try await another.setPrices([], fees: [Fee(function: "*", perSecond: fee)], from: noon + 60)
+        #expect(try await costs("hello", [59.999, 60]) == [.zero, NanoUSD(5_000)])
+        try await another.setPrices([], fees: [Fee(function: "hello", perInvocation: fee), Fee(function: "*", perSecond: fee)], from: noon + 120)
+        #expect(try await costs("hello", [119, 120]) == [NanoUSD(5_000), NanoUSD(10_000)])
+        #expect(try await costs("other", [120]) == [NanoUSD(5_000)])
+        try await another.setPrices([], fees: [Fee(function: "hello"), Fee(function: "*", perSecond: fee)], from: noon + 180)
+        #expect(try await costs("hello", [179, 180]) == [NanoUSD(10_000), .zero])
+
+        // Each once in the budget, in the sums and in the chain.
+        let key = try #require(try await ledger.keys().first)
+        let total = NanoUSD(5_000 + 5_000 + 10_000 + 5_000 + 10_000)
+        #expect(try await ledger.spent(by: key, at: noon) == total)
+        #expect(try await ledger.usage(UsageQuery())[0].usage.cost == total)
+        #expect(try scratch.count("chain") == 8)
+        #expect(try await ledger.verify().faults.isEmpty)
+    }
+
+    @Test func `What an invocation is entered for is not charged when nothing of it reached anyone`() async throws {
+        let scratch = try Scratch()
+        let ledger = try Ledger(path: scratch.ledger)
+        let key = try await ledger.createKey(name: "app").key
+        let reservation = Reservation(key: key.id, tenant: key.tenant, function: "hello", route: "GET /hello", started: noon)
+        let settlement = Settlement(status: .clientClosed, httpStatus: nil, duration: .milliseconds(3), isGivenUp: true)
+        #expect(try await ledger.enter(reservation, settlement).status == .clientClosed)
+        // A host that enters what it made only now.
+        _ = try await ledger.record(UsageRow(invocation: reservation.id, model: "chat", kind: .chat, promptTokens: 7, started: noon))
+        #expect(try scratch.count("usage") == 0 && scratch.count("lost_usage") == 1)
         #expect(try await ledger.verify().faults.isEmpty)
     }
 

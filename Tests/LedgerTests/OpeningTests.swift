@@ -109,6 +109,26 @@ import Wire
         #expect(error?.message.contains("newer Swiftlet") == true)
     }
 
+    @Test func `A ledger from before invocations were entered at their end goes on, and is whole`() async throws {
+        let scratch = try Scratch()
+        do {
+            let ledger = try Ledger(path: scratch.ledger)
+            for _ in 0..<3 { try await ledger.settle(ledger.reserved().id, Settlement(status: .succeeded, httpStatus: 200, duration: .zero)) }
+        }
+        try scratch.write { db in
+            try db.execute(sql: """
+                DROP TRIGGER entered_settlements_are_chained;
+                DELETE FROM grdb_migrations WHERE identifier = 'invocations entered at their end';
+                """)
+        }
+        let ledger = try Ledger(path: scratch.ledger)
+        let entered = try await ledger.entered()
+        _ = try await ledger.record(UsageRow(invocation: entered.id, model: "chat", kind: .chat, promptTokens: 3, started: noon))
+        try await ledger.settle(ledger.reserved().id, Settlement(status: .succeeded, httpStatus: 200, duration: .zero))
+        #expect(try scratch.count("chain") == 6)
+        #expect(try await ledger.verify().faults == [])
+    }
+
     @Test func `A missing folder and a missing ledger are told apart`() throws {
         let scratch = try Scratch()
         #expect(throws: LedgerError.self) { try Ledger(path: "\(scratch.path)/no/such/ledger.sqlite") }

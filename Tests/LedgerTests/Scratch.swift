@@ -35,6 +35,18 @@ extension Ledger {
     }
 }
 
+extension Ledger {
+    /// An invocation that is entered when it has ended.
+    @discardableResult
+    func entered(function: String = "hello", keyName: String = "app", at started: Date = noon, milliseconds: Int = 12) async throws -> InvocationRecord {
+        var key = try await keys().first { $0.name == keyName }
+        if key == nil { key = try await createKey(name: keyName).key }
+        guard let key else { throw LedgerError(.notFound, keyName) }
+        let reservation = Reservation(key: key.id, tenant: key.tenant, function: function, route: "GET /\(function)", started: started)
+        return try await enter(reservation, Settlement(status: .succeeded, httpStatus: 200, duration: .milliseconds(milliseconds)))
+    }
+}
+
 extension Scratch {
     /// Another connection, which waits for those that are just being closed.
     private var reader: DatabaseQueue {

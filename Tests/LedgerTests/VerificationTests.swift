@@ -20,6 +20,7 @@ import Wire
             try await ledger.settle(id, Settlement(status: index == 9 ? .failed : .succeeded, httpStatus: 200, duration: .milliseconds(100 * index)))
         }
         try await record(ids[4], in: ledger, at: 5)
+        ids.append(try await ledger.entered(at: noon + 20).id)
         return (ledger, ids)
     }
 
@@ -35,8 +36,8 @@ import Wire
         let (ledger, _) = try await filled(scratch)
         let verification = try await ledger.verify()
         #expect(verification.faults == [])
-        #expect(verification.invocations == 11 && verification.calls == 13)
-        #expect(try scratch.count("chain") == 12)
+        #expect(verification.invocations == 12 && verification.calls == 13)
+        #expect(try scratch.count("chain") == 13)
         // The same ledger has the same digest, and one more settlement another.
         #expect(try await ledger.verify().head == verification.head && verification.head.count == 64)
         try await ledger.settle(try await ledger.reserved().id, Settlement(status: .failed, httpStatus: 500, duration: .zero))
@@ -56,6 +57,8 @@ import Wire
         ("DROP TRIGGER settlements_are_chained; UPDATE invocations SET status = 'failed' WHERE id = :settled", .chain),
         ("UPDATE invocations SET duration_ms = duration_ms + 1 WHERE id = :settled", .chain),
         ("UPDATE invocations SET tenant = 'another' WHERE id = :settled", .sum),
+        ("UPDATE invocations SET http_status = 500 WHERE id = :entered", .chain),
+        ("DELETE FROM invocations WHERE id = :entered", .chain),
         ("DELETE FROM usage WHERE rowid_is(4)", .sum),
         ("DELETE FROM usage WHERE rowid_is(4)", .chain),
         ("DELETE FROM usage WHERE call = (SELECT call FROM chain WHERE call IS NOT NULL)", .chain),
@@ -73,6 +76,7 @@ import Wire
         ("INSERT INTO holds (invocation, key, amount) SELECT 'nobody', key, 5 FROM invocations LIMIT 1", .balance),
         ("DELETE FROM invocations WHERE id = :running", .file),
         ("DROP TRIGGER usage_is_summed", .file),
+        ("DROP TRIGGER entered_settlements_are_chained", .file),
     ]
 
     @Test(arguments: tamperings.indices) func `Whatever is changed by hand is found`(index: Int) async throws {
@@ -82,6 +86,7 @@ import Wire
         #expect(try await ledger.verify().faults == [])
         try scratch.write { db in
             let statements = sql.replacing(":settled", with: "'\(ids[2])'").replacing(":running", with: "'\(ids[11])'")
+                .replacing(":entered", with: "'\(ids[12])'")
                 .replacing("rowid_is(4)", with: "call = (SELECT call FROM usage ORDER BY invocation, call LIMIT 1 OFFSET 4)")
             try db.execute(sql: statements)
         }

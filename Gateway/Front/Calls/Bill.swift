@@ -28,6 +28,15 @@ struct Bill: Sendable {
         duration = invocation.started.duration(to: .now)
     }
 
+    private var settlement: Settlement {
+        Settlement(
+            status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
+            coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte, isGivenUp: outcome.isGivenUp)
+    }
+
+    /// What the ledger will have of an invocation that charges nothing.
+    var record: InvocationRecord { InvocationRecord(invocation.reservation, settlement) }
+
     /// Settles the invocation and logs its line.
     /// - Parameter answering: the idempotent request that it ran for, and what it was answered.
     func settle(answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil) async throws -> InvocationRecord {
@@ -36,9 +45,6 @@ struct Bill: Sendable {
             let isComplete = try await ledger.awaitCalls(of: invocation.id, patience: .seconds(5))
             if !isComplete { logger.warning("invocation \(invocation.id) is settled while a model call of it goes on, which is billed when it ends") }
         }
-        let settlement = Settlement(
-            status: outcome.status, httpStatus: outcome.httpStatus, duration: duration, queued: outcome.queued,
-            coldStart: outcome.isCold ? outcome.queued : nil, firstByte: outcome.timeToFirstByte, isGivenUp: outcome.isGivenUp)
         let record =
             if isReserved {
                 try await ledger.settle(invocation.id, settlement, durably: mayCharge, answering: answering)

@@ -1,4 +1,5 @@
 import FastCGI
+import Glibc
 import HTTPTypes
 import Logging
 import NIOCore
@@ -26,12 +27,15 @@ final class ClientExchange: Sendable {
     }
 
     private let source: FastCGIBody.Source?
+    /// Where the call runs: on the connection's event loop.
+    let executor: EventLoopExecutor
     private let gate: NIOLoopBound<FunctionGate>
     private let logger: Logger
     private let state = Mutex(State())
 
-    init(_ request: HTTPRequest, gate: NIOLoopBound<FunctionGate>, logger: Logger) {
+    init(_ request: HTTPRequest, gate: NIOLoopBound<FunctionGate>, on executor: EventLoopExecutor, logger: Logger) {
         (self.request, self.gate, self.logger) = (request, gate, logger)
+        self.executor = executor
         let length = request.headerFields.first(.contentLength)
         // Without a length, only these two have no body for sure.
         if length == "0" || (length == nil && (request.method == .get || request.method == .head)) {
@@ -55,7 +59,7 @@ final class ClientExchange: Sendable {
 
     /// Runs the call, up to its first wait before this returns.
     func start(_ call: @escaping @Sendable () async -> Void) {
-        let task = Task.immediate(executorPreference: EventLoopExecutor.of(eventLoop)) {
+        let task = Task.immediate(executorPreference: executor) {
             await call()
             self.state.withLock { state in
                 state.isOver = true
@@ -108,7 +112,20 @@ final class ClientExchange: Sendable {
         if head.headerFields[.invocationID] == nil { head.headerFields.append(HTTPField(name: .invocationID, value: "\(invocation)")) }
         if let version { head.headerFields[.functionVersion] = version }
         head.headerFields[.server] = Gateway.serverName
+        if gate.value.isDated { head.headerFields[.date] = Self.date() }
         return head
+    }
+
+    /// Now, as HTTP says it (RFC 9110 §5.6.7).
+    private static func date() -> String {
+        var seconds = time(nil)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        return String(unsafeUninitializedCapacity: 32) { text in
+            text.withMemoryRebound(to: CChar.self) { bytes in
+                bytes.baseAddress.map { strftime($0, bytes.count, "%a, %d %b %Y %H:%M:%S GMT", &parts) } ?? 0
+            }
+        }
     }
 
     /// Sends a whole response.

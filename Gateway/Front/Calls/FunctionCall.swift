@@ -49,7 +49,7 @@ struct FunctionCall: Sendable {
     /// Carries the request to a worker and the response into `sink`. A failure is part of the outcome, so that it is settled too.
     func run(connections: WorkerConnections, into sink: ResponseSink) async -> Outcome {
         let progress = Progress()
-        let limit = TimeLimit(deadline: invocation.deadline, idle: function.manifest.limits.idleTimeout, on: client.eventLoop)
+        let limit = TimeLimit(deadline: invocation.deadline, idle: function.manifest.limits.idleTimeout, on: client.executor)
         do {
             try await limit.run {
                 let body =

@@ -22,9 +22,13 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let router: LiveRouter
+    /// Whether responses say when they were made; nginx does that by itself.
+    let isDated: Bool
     private var current: Current?
     private var backlog: CircularBuffer<HTTPRequestPart> = []
     private var context: ChannelHandlerContext?
+    /// Of the connection's event loop, while there is one.
+    private var executor: EventLoopExecutor?
     /// Something that asks the connection to close when its request is answered.
     private var quiesce: Any?
     /// Whether the call has enough of the body for now, and whether a read was asked for meanwhile.
@@ -32,11 +36,14 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReadHeldBack = false
     private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
 
-    init(_ router: LiveRouter) {
-        self.router = router
+    init(_ router: LiveRouter, isDated: Bool) {
+        (self.router, self.isDated) = (router, isDated)
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        executor = EventLoopExecutor.of(context.eventLoop)
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         leave()
@@ -54,11 +61,11 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     private func receive(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch part {
         case .head(let head):
-            guard let match = router.match(head) else {
+            guard let executor, let match = router.match(head) else {
                 current = Current(exchange: nil)
                 return context.fireChannelRead(wrapInboundOut(part))
             }
-            let exchange = ClientExchange(head, gate: NIOLoopBound(self, eventLoop: context.eventLoop), logger: router.logger)
+            let exchange = ClientExchange(head, gate: NIOLoopBound(self, eventLoop: context.eventLoop), on: executor, logger: router.logger)
             current = Current(exchange: exchange)
             isBodyFull = false
             exchange.start { [router] in await router.call(match, for: exchange) }

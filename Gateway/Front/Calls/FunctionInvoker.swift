@@ -27,7 +27,7 @@ struct FunctionInvoker: Sendable {
 
     /// Answers one call, from admission to settlement.
     /// - Throws: why it was not run.
-    func call(_ function: FunctionRunner, _ match: FunctionRoutes.Match, for caller: Caller, _ client: ClientExchange) async throws {
+    func call(_ function: FunctionRunner, _ match: FunctionMatch, for caller: Caller, _ client: ClientExchange) async throws {
         let limit = function.manifest.limits.body
         if let length = client.request.headerFields.first(.contentLength).flatMap(Int.init), length > limit { throw APIError.tooLarge(limit: limit) }
         let invocation = try Invocation(
@@ -46,7 +46,7 @@ struct FunctionInvoker: Sendable {
     }
 
     private func call(
-        _ invocation: Invocation, _ function: FunctionRunner, _ match: FunctionRoutes.Match, _ client: ClientExchange, body: ByteBuffer? = nil
+        _ invocation: Invocation, _ function: FunctionRunner, _ match: FunctionMatch, _ client: ClientExchange, body: ByteBuffer? = nil
     ) -> FunctionCall {
         FunctionCall(
             invocation: invocation, function: function, route: match.route, client: client, collected: body,
@@ -150,9 +150,13 @@ struct FunctionInvoker: Sendable {
         _ call: FunctionCall, _ question: Question, _ admission: Admission, _ outcome: FunctionCall.Outcome, _ sink: ResponseSink
     ) async {
         var outcome = outcome
-        if !admission.isReserved { unreserved.end(call.invocation.id) }
+        let isFree = !admission.isReserved && unreserved.end(call.invocation.id)
         let bill = Bill(
             invocation: call.invocation, outcome: outcome, fee: admission.fee, isReserved: admission.isReserved, ledger: ledger, logger: logger)
+        if isFree, outcome.status == .succeeded, unreserved.enter(bill, on: call.client.executor) {
+            admission.ticket?.end(tokens: 0)
+            return await finish(outcome, bill.record.headers, sink)
+        }
         // Once: it takes the last piece in.
         let kept = outcome.error == nil ? sink.kept(with: outcome.lastPiece) : nil
         var answering: (request: IdempotentRequest, answer: KeptAnswer)?
@@ -186,7 +190,7 @@ struct FunctionInvoker: Sendable {
 
     /// Runs a call that its client can ask for again, whether or not the client still listens.
     private func runToTheEnd(_ call: FunctionCall, into sink: ResponseSink) async -> FunctionCall.Outcome {
-        let work = Task(executorPreference: EventLoopExecutor.of(call.client.eventLoop)) { await call.run(connections: connections, into: sink) }
+        let work = Task(executorPreference: call.client.executor) { await call.run(connections: connections, into: sink) }
         return await withTaskCancellationHandler {
             await work.value
         } onCancel: {

@@ -30,16 +30,16 @@ package final class TimeLimit: Sendable {
 
     private let deadline: ContinuousClock.Instant
     private let idle: Duration?
-    private let eventLoop: any EventLoop
+    private let executor: EventLoopExecutor
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - idle: how long the work may wait between ``beginWait()`` and ``endWait()``.
-    ///   - eventLoop: where the work runs.
-    package init(deadline: ContinuousClock.Instant, idle: Duration? = nil, on eventLoop: any EventLoop) {
+    ///   - executor: where the work runs.
+    package init(deadline: ContinuousClock.Instant, idle: Duration? = nil, on executor: EventLoopExecutor) {
         self.deadline = deadline
         self.idle = idle
-        self.eventLoop = eventLoop
+        self.executor = executor
     }
 
     /// Whether the work was cut off.
@@ -51,7 +51,7 @@ package final class TimeLimit: Sendable {
     /// Runs `operation` and cancels it when a limit is reached. Call it once.
     /// - Throws: ``DeadlinePassed``, or what `operation` throws.
     package func run(_ operation: @escaping @Sendable () async throws -> Void) async throws {
-        let task = Task.immediate(executorPreference: EventLoopExecutor.of(eventLoop)) { try await operation() }
+        let task = Task.immediate(executorPreference: executor) { try await operation() }
         state.withLock { $0.task = task }
         check()
         defer {
@@ -83,7 +83,7 @@ package final class TimeLimit: Sendable {
                 state.task?.cancel()
             } else {
                 let next = min(deadline, idleEnd ?? deadline)
-                state.timer = eventLoop.scheduleTask(in: TimeAmount(now.duration(to: next))) { self.check() }
+                state.timer = executor.eventLoop.scheduleTask(in: TimeAmount(now.duration(to: next))) { self.check() }
             }
         }
     }

@@ -67,7 +67,13 @@ struct Serve: AsyncParsableCommand {
         defer { try? FileManager.default.removeItem(atPath: directory.run) }
         let report = Task { await drain.report() }
         defer { report.cancel() }
-        try await ServiceGroup(configuration: configuration).run()
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch {
+            await gateway.finish()
+            throw error
+        }
+        await gateway.finish()
         logger.info("stopped")
         _ = consume lock
     }

@@ -35,7 +35,19 @@ extension Ledger {
     /// that had nothing to hold. If it was reserved meanwhile, it is settled.
     /// - Returns: as ``settle(_:_:durably:answering:)``. Power that fails may take it back.
     package func enter(_ reservation: Reservation, _ settlement: Settlement) async throws -> InvocationRecord {
-        try await write(durably: false) { db in try settlement.enter(reservation, db) }
+        // Nearly always this is all that a call costs here.
+        if !settlement.isGivenUp,
+            let record = try await write(durably: false, isOneStatement: true, { db in try settlement.enter(ifNewAndFree: reservation, db) })
+        {
+            return record
+        }
+        return try await write(durably: false) { [path] db in
+            _ = try reservation.insert(db)
+            guard let record = try settlement.enter(for: reservation.id, db) else {
+                throw LedgerError(.notFound, "The ledger \(path) knows no invocation \(reservation.id).")
+            }
+            return record
+        }
     }
 
     /// The invocation `id` if it belongs to `tenant`; `nil` when there is none or it is another's.
@@ -104,9 +116,8 @@ extension Reservation {
             INSERT INTO invocations (id, key, tenant, function, version, route, started, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO NOTHING
             """)
-        try statement.execute(arguments: [
-            id.description, key, tenant, function, version, route, started.milliseconds, InvocationStatus.reserved.rawValue,
-        ])
+        try statement.execute(
+            binding: id.description, key, tenant, function, version, route, started.milliseconds, InvocationStatus.reserved.rawValue, in: db)
         return db.changesCount > 0
     }
 }
@@ -120,12 +131,12 @@ extension Settlement {
         return record
     }
 
-    /// Enters an invocation that has ended, reserved or not.
-    fileprivate func enter(_ reservation: Reservation, _ db: Database) throws -> InvocationRecord {
-        var record = InvocationRecord(reservation)
-        guard try reservation.insert(db) else { return try enter(for: reservation.id, db) ?? record }
-        try enter(into: &record, db)
-        return record
+    /// Enters an invocation that has ended, in one statement.
+    /// - Returns: `nil` when it was reserved before or has a fee; nothing is entered then.
+    fileprivate func enter(ifNewAndFree reservation: Reservation, _ db: Database) throws -> InvocationRecord? {
+        guard try Fee.inForce(of: reservation.function, at: reservation.started.milliseconds, db).isFree else { return nil }
+        let record = InvocationRecord(reservation, self)
+        return try record.insert(db) ? record : nil
     }
 
     private func enter(into record: inout InvocationRecord, _ db: Database) throws {
@@ -136,33 +147,51 @@ extension Settlement {
         // What failed and made nothing costs nothing.
         let isCharged = status == .succeeded || !record.calls.isEmpty
         let started = record.started.milliseconds
-        record.fee = isCharged ? try Fee.inForce(of: record.function, at: started, db).cost(milliseconds: duration.milliseconds) : .zero
+        set(&record, fee: isCharged ? try Fee.inForce(of: record.function, at: started, db).cost(milliseconds: duration.milliseconds) : .zero)
+        // In one statement, because the hash chain seals what it leaves.
+        let statement = try db.cachedStatement(sql: """
+            UPDATE invocations SET status = ?, http_status = ?, duration_ms = ?, queue_ms = ?, cold_start_ms = ?, first_byte_ms = ?, cost = ?
+            WHERE id = ?
+            """)
+        try statement.execute(
+            binding: status.rawValue, httpStatus, record.durationMilliseconds, record.queueMilliseconds, record.coldStartMilliseconds,
+            record.firstByteMilliseconds, record.fee.count, record.id.description, in: db)
+        if record.fee > .zero { try Spending.add(record.fee, to: record.key, at: started, db) }
+    }
+
+    fileprivate func set(_ record: inout InvocationRecord, fee: NanoUSD) {
+        record.fee = fee
         record.status = status
         record.httpStatus = httpStatus
         record.durationMilliseconds = duration.milliseconds
         record.queueMilliseconds = queued.milliseconds
         record.coldStartMilliseconds = coldStart?.milliseconds
         record.firstByteMilliseconds = firstByte?.milliseconds
-        // In one statement, because the hash chain seals what it leaves.
-        let statement = try db.cachedStatement(sql: """
-            UPDATE invocations SET status = ?, http_status = ?, duration_ms = ?, queue_ms = ?, cold_start_ms = ?, first_byte_ms = ?, cost = ?
-            WHERE id = ?
-            """)
-        try statement.execute(arguments: [
-            status.rawValue, httpStatus, record.durationMilliseconds, record.queueMilliseconds, record.coldStartMilliseconds,
-            record.firstByteMilliseconds, record.fee.count, record.id.description,
-        ])
-        if record.fee > .zero { try Spending.add(record.fee, to: record.key, at: started, db) }
     }
 }
 
 extension InvocationRecord {
-    /// One that has made no calls yet.
-    fileprivate init(_ reservation: Reservation) {
+    /// One that has ended, made no calls and has no fee.
+    package init(_ reservation: Reservation, _ settlement: Settlement) {
         self.init(
             id: reservation.id, key: reservation.key, tenant: reservation.tenant, function: reservation.function,
             version: reservation.version, route: reservation.route, status: .reserved, started: Date(milliseconds: reservation.started.milliseconds),
             fee: .zero, calls: [])
+        settlement.set(&self, fee: .zero)
+    }
+
+    /// Enters an invocation that has ended and costs nothing.
+    /// - Returns: whether there was none with this id.
+    fileprivate func insert(_ db: Database) throws -> Bool {
+        let statement = try db.cachedStatement(sql: """
+            INSERT INTO invocations (
+                id, key, tenant, function, version, route, started, status, http_status, duration_ms, queue_ms, cold_start_ms, first_byte_ms)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+            """)
+        try statement.execute(
+            binding: id.description, key, tenant, function, version, route, started.milliseconds, status.rawValue, httpStatus,
+            durationMilliseconds, queueMilliseconds, coldStartMilliseconds, firstByteMilliseconds, in: db)
+        return db.changesCount > 0
     }
 
     static func fetch(_ id: UUIDv7, _ db: Database) throws -> InvocationRecord? {

@@ -88,7 +88,7 @@ private struct UsageSummation {
             // Straight from SQLite: over a million sums, GRDB's rows take three times as long.
             let rows = statement.sqliteStatement
             defer { sqlite3_reset(rows) }
-            while try Self.step(rows, db) {
+            while try statement.step(in: db) {
                 let start = sqlite3_column_int64(rows, 0)
                 if period?.contains(start) != true {
                     finish()
@@ -114,15 +114,6 @@ private struct UsageSummation {
         }
         finish()
         return found
-    }
-
-    /// - Returns: whether there is another row.
-    private static func step(_ rows: SQLiteStatement, _ db: Database) throws -> Bool {
-        switch sqlite3_step(rows) {
-        case SQLITE_ROW: return true
-        case SQLITE_DONE: return false
-        case let code: throw DatabaseError(resultCode: ResultCode(rawValue: code), message: db.lastErrorMessage)
-        }
     }
 }
 

@@ -12,6 +12,7 @@ enum Schema {
         Version4.register(in: &migrator)
         Version5.register(in: &migrator)
         Version6.register(in: &migrator)
+        Version7.register(in: &migrator)
         return migrator
     }()
 

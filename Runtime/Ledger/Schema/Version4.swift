@@ -1,6 +1,7 @@
 import Crypto
 import FoundationEssentials
 import GRDB
+import GRDBSQLite
 
 /// A hash chain over everything that was settled, kept by triggers in the transactions that settle, so that what was changed or
 /// taken away afterwards is found (``Ledger/verify()``).
@@ -66,11 +67,17 @@ enum Version4 {
 
     /// What an entry says of the settled invocation `row`. Its late calls have entries of their own.
     static func settlement(_ row: String) -> String {
+        settlement(row, calls: """
+            (SELECT json_group_array(json(\(call("usage")))) FROM (SELECT * FROM usage WHERE invocation = \(row).id ORDER BY call) AS usage
+                WHERE NOT EXISTS (SELECT 1 FROM chain WHERE chain.invocation = usage.invocation AND chain.call = usage.call))
+            """)
+    }
+
+    /// - Parameter calls: SQL for the JSON array of its calls.
+    static func settlement(_ row: String, calls: String) -> String {
         """
         json_array(\(row).id, \(row).key, \(row).tenant, \(row).function, \(row).version, \(row).route, \(row).started, \(row).status,
-            \(row).http_status, \(row).duration_ms, \(row).queue_ms, \(row).cold_start_ms, \(row).first_byte_ms, \(row).cost,
-            (SELECT json_group_array(json(\(call("usage")))) FROM (SELECT * FROM usage WHERE invocation = \(row).id ORDER BY call) AS usage
-                WHERE NOT EXISTS (SELECT 1 FROM chain WHERE chain.invocation = usage.invocation AND chain.call = usage.call)))
+            \(row).http_status, \(row).duration_ms, \(row).queue_ms, \(row).cold_start_ms, \(row).first_byte_ms, \(row).cost, \(calls))
         """
     }
 
@@ -84,16 +91,29 @@ enum Version4 {
         """
     }
 
-    /// SQL's `sha256(previous, text)`: every connection to a ledger needs it.
-    static let sha256 = DatabaseFunction("sha256", argumentCount: 2, pure: true) { values in
-        digest(after: Data.fromDatabaseValue(values[0]) ?? Data(), of: String.fromDatabaseValue(values[1]) ?? "")
+    /// Adds SQL's `sha256(previous, text)`, which every connection to a ledger needs. Straight to SQLite, for GRDB copies each value twice.
+    static func addDigest(to db: Database) throws {
+        let code = sqlite3_create_function_v2(
+            db.sqliteConnection, "sha256", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nil, { context, _, values in
+                guard let previous = values?[0], let text = values?[1] else { return }
+                let digest = Version4.digest(
+                    after: UnsafeRawBufferPointer(start: sqlite3_value_blob(previous), count: Int(sqlite3_value_bytes(previous))),
+                    of: UnsafeRawBufferPointer(start: sqlite3_value_text(text), count: Int(sqlite3_value_bytes(text))))
+                let copies = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+                digest.withUnsafeBytes { sqlite3_result_blob(context, $0.baseAddress, CInt($0.count), copies) }
+            }, nil, nil, nil)
+        guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code), message: db.lastErrorMessage) }
     }
 
     static func digest(after previous: Data, of text: String) -> Data {
+        previous.withUnsafeBytes { previous in Data(Array(text.utf8).withUnsafeBytes { digest(after: previous, of: $0) }) }
+    }
+
+    private static func digest(after previous: UnsafeRawBufferPointer, of text: UnsafeRawBufferPointer) -> SHA256.Digest {
         var hash = SHA256()
-        hash.update(data: previous)
-        hash.update(data: Data(text.utf8))
-        return Data(hash.finalize())
+        hash.update(bufferPointer: previous)
+        hash.update(bufferPointer: text)
+        return hash.finalize()
     }
 
     /// What `usage_sums` must hold: what is there, and what was pruned.

@@ -12,12 +12,16 @@ final class GroupCommit: Sendable {
         var flushes = 0
     }
 
+    /// Tells a caller how its transaction ended.
+    private typealias Answer = @Sendable () -> Void
+
     private struct Entry: Sendable {
         let isDurable: Bool
-        /// Runs the transaction and keeps its result; throws what it throws.
-        let run: @Sendable (Database) throws -> Void
-        /// Answers the caller: with the result, or with the error that undid it.
-        let answer: @Sendable ((any Error)?) -> Void
+        let isOneStatement: Bool
+        /// Runs the transaction; throws what it throws. What it returns answers the caller with the result, once that is committed.
+        let run: @Sendable (Database) throws -> Answer
+        /// Answers the caller with the error that undid it.
+        let fail: @Sendable (any Error) -> Void
     }
 
     private struct State {
@@ -47,19 +51,26 @@ final class GroupCommit: Sendable {
     /// Runs `body` in a transaction that is committed, or fails as a whole without touching others that are committed with it.
     ///
     /// It runs whether or not the calling task is cancelled: a bill is written even though the one who asked has hung up.
-    /// - Parameter durably: return only when the commit survives what ``Durability`` promises.
-    func write<Value: Sendable>(durably: Bool, _ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+    /// - Parameters:
+    ///   - durably: return only when the commit survives what ``Durability`` promises.
+    ///   - isOneStatement: Whether `body` runs one statement that writes, or none. SQLite undoes one that fails by itself, so it needs
+    ///     no savepoint, which would cost half as much again.
+    func write<Value: Sendable>(
+        durably: Bool, isOneStatement: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
-            let result = Mutex<Result<Value, any Error>?>(nil)
-            submit(Entry(isDurable: durably) { db in
-                let outcome = Result { try body(db) }
-                result.withLock { $0 = outcome }
-                _ = try outcome.get()
-            } answer: { error in
-                let outcome = error.map { .failure($0) } ?? result.withLock { $0 }
-                continuation.resume(with: outcome ?? .failure(CancellationError()))
+            submit(Entry(isDurable: durably, isOneStatement: isOneStatement) { db in
+                let value = try body(db)
+                return { continuation.resume(returning: value) }
+            } fail: { error in
+                continuation.resume(throwing: error)
             })
         }
+    }
+
+    /// Returns when what was given to ``write(durably:isOneStatement:_:)`` before is committed or has failed.
+    func awaitAll() async throws {
+        if state.withLock({ $0.isWriting }) { try await write(durably: false, isOneStatement: true) { _ in } }
     }
 
     private func submit(_ entry: Entry) {
@@ -92,33 +103,36 @@ final class GroupCommit: Sendable {
                 state.withLock { $0.synchronous = synchronous }
             }
             try db.cachedStatement(sql: "BEGIN IMMEDIATE").execute()
-            let failures = try batch.map { try run($0, alone: batch.count == 1, db) }
+            let answers = try batch.map { try run($0, alone: batch.count == 1, db) }
             try db.cachedStatement(sql: "COMMIT").execute()
             state.withLock { state in
                 state.counts.transactions += batch.count
                 state.counts.commits += 1
                 state.counts.flushes += synchronous == "FULL" ? 1 : 0
             }
-            for (entry, failure) in zip(batch, failures) { entry.answer(failure) }
+            for answer in answers { answer() }
         } catch {
             if db.isInsideTransaction { try? db.rollback() }
-            for entry in batch { entry.answer(error) }
+            for entry in batch { entry.fail(error) }
         }
     }
 
-    /// - Returns: what `entry` failed with, once it is undone.
+    /// - Returns: what answers the caller, once all is committed: where the entry failed, it is undone and has left the others whole.
     /// - Throws: what ended the whole transaction, such as a full disk.
-    private func run(_ entry: Entry, alone: Bool, _ db: Database) throws -> (any Error)? {
-        if !alone { try db.cachedStatement(sql: "SAVEPOINT entry").execute() }
+    private func run(_ entry: Entry, alone: Bool, _ db: Database) throws -> Answer {
+        let hasSavepoint = !alone && !entry.isOneStatement
+        if hasSavepoint { try db.cachedStatement(sql: "SAVEPOINT entry").execute() }
         do {
-            try entry.run(db)
-            if !alone { try db.cachedStatement(sql: "RELEASE entry").execute() }
-            return nil
+            let answer = try entry.run(db)
+            if hasSavepoint { try db.cachedStatement(sql: "RELEASE entry").execute() }
+            return answer
         } catch {
             guard !alone, db.isInsideTransaction else { throw error }
-            try db.cachedStatement(sql: "ROLLBACK TO entry").execute()
-            try db.cachedStatement(sql: "RELEASE entry").execute()
-            return error
+            if hasSavepoint {
+                try db.cachedStatement(sql: "ROLLBACK TO entry").execute()
+                try db.cachedStatement(sql: "RELEASE entry").execute()
+            }
+            return { entry.fail(error) }
         }
     }
 }

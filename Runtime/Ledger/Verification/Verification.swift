@@ -85,7 +85,10 @@ extension Verification {
         for row in try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").prefix(Self.faultLimit) {
             add(.file, "a row of '\(row["table"] as String)' refers to a row of '\(row["parent"] as String)' that is not there")
         }
-        let triggers = ["usage_is_summed", "fees_are_summed", "settlements_are_chained", "late_calls_are_chained", "usage_is_taken_back"]
+        let triggers = [
+            "usage_is_summed", "fees_are_summed", "settlements_are_chained", "entered_settlements_are_chained", "late_calls_are_chained",
+            "usage_is_taken_back",
+        ]
         let present = try Set(String.fetchAll(db, sql: "SELECT name FROM sqlite_schema WHERE type = 'trigger'"))
         for trigger in triggers where !present.contains(trigger) {
             add(.file, "the trigger '\(trigger)', which keeps sums or chain, is not there")
