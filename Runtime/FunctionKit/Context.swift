@@ -4,11 +4,11 @@ import Synchronization
 
 /// What a handler knows and can do besides its request.
 public struct Context: Sendable {
-    private let environment: WorkerEnvironment
+    private let server: Server
     private let caller: Caller
 
     init(_ invocation: Invocation, server: Server) {
-        environment = server.environment
+        self.server = server
         caller = Caller(invocation: invocation, worker: server.logger)
     }
 
@@ -17,13 +17,13 @@ public struct Context: Sendable {
     /// Whose request it is: an opaque name to keep data of different customers apart.
     public var tenant: String { caller.invocation.tenant }
     /// The function's name.
-    public var function: String { environment.function }
+    public var function: String { server.environment.function }
     /// A folder of the function's own that outlives its workers.
-    public var dataDirectory: String { environment.data }
+    public var dataDirectory: String { server.environment.data }
     /// Writes to the function's log; every line carries the invocation's id.
     public var logger: Logger { caller.logger }
     /// The models that `function.yaml` names, by alias.
-    public var models: Models { Models(sockets: environment.models, caller: caller) }
+    public var models: Models { Models(sockets: server.environment.models, caller: caller) }
 
     /// When the request must be answered.
     public var deadline: Date { Date(timeIntervalSinceNow: remaining / .seconds(1)) }
@@ -39,7 +39,7 @@ public struct Context: Sendable {
     /// - Returns: the response's JSON; its text as a string where it is something else; null where it is empty.
     /// - Throws: ``APIError`` with the other function's status.
     public func invoke(_ method: String, _ path: String, _ body: JSON? = nil) async throws -> JSON {
-        guard let gateway = environment.gateway else { throw StartError("SWIFTLET_GATEWAY is not set, so this function can call no other.") }
+        guard let gateway = server.environment.gateway else { throw StartError("SWIFTLET_GATEWAY is not set, so this function can call no other.") }
         let reply = try await caller.collect(
             "The function at \(path.prefix { $0 != "?" })", at: gateway, method, path, body.map { try JSON.encode($0) })
         if reply.isEmpty { return .null }
@@ -57,7 +57,7 @@ struct Invocation: Sendable {
     init(_ parameters: Parameters) {
         self.parameters = parameters
         // Two minutes where a gateway sets no limit: every wait ends.
-        let left = parameters["SWIFTLET_DEADLINE"].flatMap { Int64($0) }.map { $0 - Int64(Date.now.timeIntervalSince1970 * 1000) }
+        let left = parameters["SWIFTLET_DEADLINE"].flatMap { Int64($0) }.map { max($0, 0) - Int64(Date.now.timeIntervalSince1970 * 1000) }
         deadline = .now + .milliseconds(min(max(left ?? 120_000, 0), 86_400_000))
     }
 

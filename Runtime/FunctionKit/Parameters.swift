@@ -20,10 +20,10 @@ struct Parameters: Sendable {
         fields.reserveCapacity(32)
         var next = entries
         while let entry = next?.pointee {
-            let text = UnsafeRawBufferPointer(start: entry, count: strlen(entry))
-            if let equals = text.firstIndex(of: UInt8(ascii: "=")) {
-                fields.append(Field(name: bytes.count..<(bytes.count + equals), end: bytes.count + text.count))
-                bytes.append(contentsOf: text)
+            if let equals = strchr(entry, CInt(UInt8(ascii: "="))) {
+                let (name, start) = (equals - entry, bytes.count)
+                bytes.append(contentsOf: UnsafeRawBufferPointer(start: entry, count: name + strlen(equals)))
+                fields.append(Field(name: start..<(start + name), end: bytes.count))
             }
             next = next?.successor()
         }
@@ -34,10 +34,10 @@ struct Parameters: Sendable {
     subscript(name: String) -> String? {
         var name = name
         return name.withUTF8 { name in
-            let found = fields.last { field in
-                field.name.count == name.count && self.bytes[field.name].elementsEqual(name)
+            bytes.withUnsafeBufferPointer { bytes in
+                let found = fields.last { $0.name.count == name.count && UnsafeBufferPointer(rebasing: bytes[$0.name]).elementsEqual(name) }
+                return found.map(value)
             }
-            return found.map(value)
         }
     }
 

@@ -226,6 +226,16 @@ private struct Broken: Error {}
         }
     }
 
+    @Test(arguments: ["\(Int64.min)", "\(Int64.max)", "soon", ""]) func aDeadlineThatIsNoTimeIsNoEndlessWait(text: String) async throws {
+        try await withFunction { _, response, context in
+            try await response.send("\(context.remaining <= .seconds(86400))")
+        } _: { path in
+            let client = try FastCGIClient(to: path)
+            client.send(["SWIFTLET_DEADLINE": text])
+            #expect(await client.reply().text == "true")
+        }
+    }
+
     /// A handler that answers at the very moment of its deadline: whoever is first, the client gets one whole response.
     @Test func theDeadlineAndTheHandlerMayMeet() async throws {
         try await withFunction(concurrency: 8) { request, response, context in
