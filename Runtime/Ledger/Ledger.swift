@@ -101,12 +101,13 @@ extension Ledger {
     /// Runs `body` in a transaction that commits, or fails as a whole, whether or not the calling task is cancelled.
     /// - Parameters:
     ///   - durably: return only when the commit survives what ``Durability`` promises.
+    ///   - isPatient: Whether nobody waits for it: it may be committed some milliseconds later, together with others.
     ///   - isOneStatement: Whether `body` runs one statement that writes, or none.
     func write<Value: Sendable>(
-        durably: Bool = true, isOneStatement: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
+        durably: Bool = true, isPatient: Bool = false, isOneStatement: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
         do {
-            return try await commits.write(durably: durably, isOneStatement: isOneStatement, body)
+            return try await commits.write(durably: durably, isPatient: isPatient, isOneStatement: isOneStatement, body)
         } catch let error as DatabaseError {
             throw LedgerError(error, path: path)
         }

@@ -38,8 +38,12 @@ struct Bill: Sendable {
     var record: InvocationRecord { InvocationRecord(invocation.reservation, settlement) }
 
     /// Settles the invocation and logs its line.
-    /// - Parameter answering: the idempotent request that it ran for, and what it was answered.
-    func settle(answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil) async throws -> InvocationRecord {
+    /// - Parameters:
+    ///   - isPatient: Whether nobody waits for it.
+    ///   - answering: the idempotent request that it ran for, and what it was answered.
+    func settle(
+        isPatient: Bool = false, answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil
+    ) async throws -> InvocationRecord {
         // A call that broke off may have a host that still counts: it ends at its next token, or has died and left its count.
         if !outcome.isGivenUp, outcome.status != .succeeded || !invocation.function.models.isEmpty {
             let isComplete = try await ledger.awaitCalls(of: invocation.id, patience: .seconds(5))
@@ -49,7 +53,7 @@ struct Bill: Sendable {
             if isReserved {
                 try await ledger.settle(invocation.id, settlement, durably: mayCharge, answering: answering)
             } else {
-                try await ledger.enter(invocation.reservation, settlement)
+                try await ledger.enter(invocation.reservation, settlement, isPatient: isPatient)
             }
         logger.info("\(Report(record: record).line)")
         return record

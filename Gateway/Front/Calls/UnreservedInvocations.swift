@@ -49,7 +49,7 @@ final class UnreservedInvocations: Sendable {
         guard hasRoom else { return false }
         Task.immediate(executorPreference: executor) {
             do {
-                _ = try await bill.settle()
+                _ = try await bill.settle(isPatient: true)
             } catch {
                 bill.settleLater(error, answering: nil)
             }

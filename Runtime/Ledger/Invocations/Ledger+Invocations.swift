@@ -33,11 +33,12 @@ extension Ledger {
 
     /// Enters an invocation when it has ended, in one step in the place of ``reserve(_:)`` and ``settle(_:_:durably:answering:)``: for one
     /// that had nothing to hold. If it was reserved meanwhile, it is settled.
+    /// - Parameter isPatient: Whether nobody waits for it: it may be entered some milliseconds later. What this ledger reads has it.
     /// - Returns: as ``settle(_:_:durably:answering:)``. Power that fails may take it back.
-    package func enter(_ reservation: Reservation, _ settlement: Settlement) async throws -> InvocationRecord {
+    package func enter(_ reservation: Reservation, _ settlement: Settlement, isPatient: Bool = false) async throws -> InvocationRecord {
         // Nearly always this is all that a call costs here.
         if !settlement.isGivenUp,
-            let record = try await write(durably: false, isOneStatement: true, { db in try settlement.enter(ifNewAndFree: reservation, db) })
+            let record = try await write(durably: false, isPatient: isPatient, isOneStatement: true, { db in try settlement.enter(ifNewAndFree: reservation, db) })
         {
             return record
         }

@@ -2,7 +2,8 @@ import GRDB
 import Synchronization
 
 /// The one writer of a process. Transactions that arrive while others are on their way to the disk are committed together, so
-/// that one flush serves many; one that arrives alone is committed at once.
+/// that one flush serves many; one that arrives alone is committed at once. Those that nobody waits for are collected for a moment, because
+/// to wake a thread and to commit cost more than to write a row.
 final class GroupCommit: Sendable {
     /// What was committed since the start, for measurements and tests.
     struct Counts: Hashable, Sendable {
@@ -13,20 +14,26 @@ final class GroupCommit: Sendable {
     }
 
     /// Tells a caller how its transaction ended.
-    private typealias Answer = @Sendable () -> Void
+    fileprivate typealias Answer = @Sendable () -> Void
 
-    private struct Entry: Sendable {
+    fileprivate struct Entry: Sendable {
         let isDurable: Bool
         let isOneStatement: Bool
+        let isPatient: Bool
         /// Runs the transaction; throws what it throws. What it returns answers the caller with the result, once that is committed.
         let run: @Sendable (Database) throws -> Answer
         /// Answers the caller with the error that undid it.
         let fail: @Sendable (any Error) -> Void
     }
 
-    private struct State {
+    fileprivate struct State {
         var waiting: [Entry] = []
+        /// How many of them are not patient.
+        var hurried = 0
         var isWriting = false
+        /// Whether the patient ones' time is measured, and whether it is over.
+        var isTimed = false
+        var isDue = false
         /// SQLite's, as it was set last.
         var synchronous = ""
         var counts = Counts()
@@ -34,6 +41,9 @@ final class GroupCommit: Sendable {
 
     /// More would make the first wait long for the last.
     private static let largestBatch = 512
+    /// How many patient entries are collected, and for how long.
+    private static let mostPatient = 256
+    private static let patience = Duration.milliseconds(5)
 
     private let pool: DatabasePool
     private let durability: Mutex<Durability>
@@ -53,13 +63,14 @@ final class GroupCommit: Sendable {
     /// It runs whether or not the calling task is cancelled: a bill is written even though the one who asked has hung up.
     /// - Parameters:
     ///   - durably: return only when the commit survives what ``Durability`` promises.
+    ///   - isPatient: Whether nobody waits for it: it may be committed some milliseconds later, together with others.
     ///   - isOneStatement: Whether `body` runs one statement that writes, or none. SQLite undoes one that fails by itself, triggers and
     ///     all, so that the entry is spared a savepoint.
     func write<Value: Sendable>(
-        durably: Bool, isOneStatement: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
+        durably: Bool, isPatient: Bool = false, isOneStatement: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
-            submit(Entry(isDurable: durably, isOneStatement: isOneStatement) { db in
+            submit(Entry(isDurable: durably, isOneStatement: isOneStatement, isPatient: isPatient) { db in
                 let value = try body(db)
                 return { continuation.resume(returning: value) }
             } fail: { error in
@@ -70,27 +81,46 @@ final class GroupCommit: Sendable {
 
     /// Returns when what was given to ``write(durably:isOneStatement:_:)`` before is committed or has failed.
     func awaitAll() async throws {
-        if state.withLock({ $0.isWriting }) { try await write(durably: false, isOneStatement: true) { _ in } }
+        if state.withLock({ $0.isWriting || !$0.waiting.isEmpty }) { try await write(durably: false, isOneStatement: true) { _ in } }
     }
 
     private func submit(_ entry: Entry) {
-        let mustStart = state.withLock { state in
+        let step = state.withLock { state in
             state.waiting.append(entry)
-            defer { state.isWriting = true }
-            return !state.isWriting
+            if !entry.isPatient { state.hurried += 1 }
+            return state.next(Self.mostPatient)
         }
-        guard mustStart else { return }
-        pool.asyncWriteWithoutTransaction { [self] db in
-            while let batch = nextBatch() { commit(batch, db) }
+        perform(step)
+    }
+
+    private func perform(_ step: State.Step) {
+        switch step {
+        case .nothing: break
+        case .write:
+            pool.asyncWriteWithoutTransaction { [self] db in
+                while let batch = nextBatch() { commit(batch, db) }
+                perform(state.withLock { $0.next(Self.mostPatient) })
+            }
+        case .wait:
+            Task {
+                try? await Task.sleep(for: Self.patience)
+                perform(state.withLock { state in
+                    (state.isTimed, state.isDue) = (false, true)
+                    return state.next(Self.mostPatient)
+                })
+            }
         }
     }
 
     private func nextBatch() -> [Entry]? {
         state.withLock { state in
+            state.isWriting = state.mustWrite(Self.mostPatient)
+            guard state.isWriting else { return nil }
             let batch = Array(state.waiting.prefix(Self.largestBatch))
             state.waiting.removeFirst(batch.count)
-            state.isWriting = !batch.isEmpty
-            return batch.isEmpty ? nil : batch
+            state.hurried -= batch.count { !$0.isPatient }
+            state.isDue = state.isDue && !state.waiting.isEmpty
+            return batch
         }
     }
 
@@ -134,5 +164,25 @@ final class GroupCommit: Sendable {
             }
             return { entry.fail(error) }
         }
+    }
+}
+
+extension GroupCommit.State {
+    fileprivate enum Step { case nothing, write, wait }
+
+    /// Whether what waits is to be written now.
+    fileprivate func mustWrite(_ mostPatient: Int) -> Bool {
+        !waiting.isEmpty && (hurried > 0 || isDue || waiting.count >= mostPatient)
+    }
+
+    /// What is to be done for what waits. The caller does it.
+    fileprivate mutating func next(_ mostPatient: Int) -> Step {
+        if isWriting || waiting.isEmpty { return .nothing }
+        if mustWrite(mostPatient) {
+            isWriting = true
+            return .write
+        }
+        defer { isTimed = true }
+        return isTimed ? .nothing : .wait
     }
 }
