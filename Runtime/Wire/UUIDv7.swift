@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Synchronization
 
 /// A version 7 UUID (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then a counter and random bits,
@@ -24,6 +25,7 @@ extension UUIDv7 {
     package struct Generator {
         private var time: UInt64 = 0
         private var counter: UInt64 = 0
+        private var random = RandomWords()
 
         package init() {}
 
@@ -32,7 +34,7 @@ extension UUIDv7 {
             if now > time {
                 time = now
                 // The top bit stays free, so that at least 2,048 ids fit before the counter is full.
-                counter = UInt64.random(in: 0..<0x800)
+                counter = random.next() & 0x7ff
             } else {
                 // The same millisecond, or a clock that went back: count on from the last id.
                 counter += 1
@@ -42,9 +44,24 @@ extension UUIDv7 {
                 }
             }
             let high = time << 16 | 0x7000 | counter
-            let low = UInt64.random(in: 0...UInt64.max >> 2) | 1 << 63
+            let low = random.next() >> 2 | 1 << 63
             return UUIDv7(bits: UInt128(high) << 64 | UInt128(low))
         }
+    }
+}
+
+/// Random numbers from the kernel, many at a time: each time costs a system call.
+private struct RandomWords {
+    private var words: [UInt64] = []
+
+    mutating func next() -> UInt64 {
+        if words.isEmpty {
+            words = [UInt64](unsafeUninitializedCapacity: 32) { words, count in
+                // No more than 256 bytes at a time (getentropy(3)).
+                if let start = words.baseAddress, getentropy(start, 32 * MemoryLayout<UInt64>.stride) == 0 { count = 32 }
+            }
+        }
+        return words.popLast() ?? UInt64.random(in: .min ... .max)
     }
 }
 

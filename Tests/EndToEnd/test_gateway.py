@@ -168,8 +168,8 @@ def test_unknown_paths_and_methods_answer_in_openais_shape(system, method, path,
 def test_requests_that_are_sent_ahead_are_answered_in_order(new_system):
     """HTTP/1.1's pipelining, on the port for development: calls of functions and what the gateway answers itself, in turn."""
     system, port = new_system(), free_port()
-    FunctionsFolder(system).place_python("echo", "POST /echo, GET /echo", "limits: {body: 32MiB}", "scale: {concurrency: 8}")
     system.serve("--http-port", str(port))
+    FunctionsFolder(system).place_python("echo", "POST /echo, GET /echo", "limits: {body: 32MiB}", "scale: {concurrency: 8}")
     eventually(lambda: system.request("GET", "/echo").status == 200, what="the echo function")
     paths = ["/echo?1", "/v1/models", "/echo?2", "/echo?3", "/nowhere", "/echo?4"]
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
@@ -177,7 +177,9 @@ def test_requests_that_are_sent_ahead_are_answered_in_order(new_system):
             body = "" if path[0:5] != "/echo" else "x" * 100_000
             last = "Connection: close\r\n" if path == paths[-1] else ""
             method = "POST" if body else "GET"
-            head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {system.key}\r\n{last}Content-Length: {len(body)}\r\n\r\n"
+            # The answer repeats it, so that it is longer than a connection takes at once, and is held until it is billed.
+            long = f"X-Long: {'y' * 70_000}\r\n" if path == "/echo?2" else ""
+            head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {system.key}\r\n{last}{long}Content-Length: {len(body)}\r\n\r\n"
             connection.sendall((head + body).encode())
         statuses, told = [], []
         file = connection.makefile("rb")

@@ -8,7 +8,9 @@ extension HTTPField.Name {
     /// Fields about the connection between client and Web server (RFC 9110 §7.6.1): FastCGI has its own framing, and a
     /// client's `Connection: close` must not end the Web server's connection to us.
     package var isHopByHop: Bool {
-        switch canonicalName {
+        // Most fields are known by their first letters not to be.
+        guard let first = canonicalName.utf8.first, "cktup".utf8.contains(first) else { return false }
+        return switch canonicalName {
         case "connection", "te", "trailer", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection": true
         default: false
         }
@@ -32,20 +34,26 @@ extension HTTPRequest {
         fields.reserveCapacity(parameters.count)
         var (address, type, length): (String?, String?, String?)
         for (name, value) in parameters where !value.isEmpty {
+            if name.utf8.starts(with: "HTTP_".utf8) {
+                switch name {
+                case "HTTP_HOST": authority = value
+                // nginx sends these two in both forms.
+                case "HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH": break
+                default:
+                    guard let field = Self.fieldName(ofParameter: name), field != .remoteAddress else { break }
+                    fields.append(HTTPField(name: field, value: value))
+                }
+                continue
+            }
             switch name {
             case "REQUEST_METHOD": method = Method(rawValue: value)
             case "REQUEST_URI": path = value
             case "REQUEST_SCHEME": scheme = value
             case "HTTPS": isSecure = value.lowercased() != "off"
-            case "HTTP_HOST": authority = value
             case "REMOTE_ADDR": address = value
             case "CONTENT_TYPE": type = value
             case "CONTENT_LENGTH": length = value
-            // nginx sends these two in both forms.
-            case "HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH": break
-            default:
-                guard let field = Self.fieldName(ofParameter: name), field != .remoteAddress else { break }
-                fields.append(HTTPField(name: field, value: value))
+            default: break
             }
         }
         guard let method else {
@@ -69,9 +77,8 @@ extension HTTPRequest {
         text.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 } ? Int(text) : nil
     }
 
-    /// `HTTP_ACCEPT_LANGUAGE` → `accept-language`.
+    /// `HTTP_ACCEPT_LANGUAGE` → `accept-language`; `nil` for what is no field, or is about the connection.
     private static func fieldName(ofParameter name: String) -> HTTPField.Name? {
-        guard name.utf8.starts(with: "HTTP_".utf8) else { return nil }
         let text = name.utf8.dropFirst(5)
         let field = String(unsafeUninitializedCapacity: text.count) { bytes in
             var length = 0

@@ -120,6 +120,10 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
         goOn(context)
     }
 
+    func flush(for exchange: ClientExchange) {
+        if current?.exchange === exchange { context?.flush() }
+    }
+
     /// Ends a response in the middle, so that nobody takes it for whole.
     func breakOff(_ exchange: ClientExchange) {
         guard let context, current?.exchange === exchange else { return }

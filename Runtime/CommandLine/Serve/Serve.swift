@@ -1,6 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
 import Front
+import Glibc
 import Ledger
 import Logging
 import ServiceLifecycle
@@ -79,6 +80,8 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func bootstrapLogging() -> Logger {
+        // Without it, the C library looks at the file of the time zone for every line.
+        setenv("TZ", ":/etc/localtime", 0)
         let level = logLevel
         LoggingSystem.bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)

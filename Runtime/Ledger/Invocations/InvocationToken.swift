@@ -150,14 +150,23 @@ extension [UInt8] {
     /// RFC 4648, section 5, without padding.
     fileprivate mutating func append(base64URL bytes: some ContiguousBytes) {
         let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        let digits = alphabet.utf8Start
         bytes.withUnsafeBytes { bytes in
-            let digits = alphabet.utf8Start
-            for start in stride(from: 0, to: bytes.count, by: 3) {
-                let count = Swift.min(3, bytes.count - start)
-                var three: UInt32 = 0
-                for index in 0..<3 { three = three << 8 | (index < count ? UInt32(bytes[start + index]) : 0) }
-                for index in 0...count { append(digits[Int(three >> UInt32(18 - 6 * index) & 63)]) }
+            let text = [UInt8](unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { text, length in
+                var start = 0
+                while start < bytes.count {
+                    let count = Swift.min(3, bytes.count - start)
+                    var three = UInt32(bytes[start]) << 16
+                    if count > 1 { three |= UInt32(bytes[start + 1]) << 8 }
+                    if count > 2 { three |= UInt32(bytes[start + 2]) }
+                    for shift in stride(from: 18, through: 18 - 6 * count, by: -6) {
+                        text[length] = digits[Int(three >> UInt32(shift) & 63)]
+                        length += 1
+                    }
+                    start += 3
+                }
             }
+            append(contentsOf: text)
         }
     }
 }

@@ -46,8 +46,15 @@ extension Ledger {
 
     /// In the same time wherever the difference is.
     private static func areSame(_ one: String, _ other: String) -> Bool {
-        guard one.utf8.count == other.utf8.count else { return false }
-        return zip(one.utf8, other.utf8).reduce(0 as UInt8) { $0 | ($1.0 ^ $1.1) } == 0
+        var (one, other) = (one, other)
+        return one.withUTF8 { one in
+            other.withUTF8 { other in
+                guard one.count == other.count else { return false }
+                var difference: UInt8 = 0
+                for index in one.indices { difference |= one[index] ^ other[index] }
+                return difference == 0
+            }
+        }
     }
 
     /// The key that stands for a tenant whom another issuer vouches for: `jwt-<tenant>`, made when it is first asked for. No secret

@@ -144,6 +144,8 @@ package struct Route: Hashable, Sendable, CustomStringConvertible {
     /// Whether a request may be sent to a second worker when the first dies before it answers: `POST /embed idempotent`.
     /// GET, HEAD, PUT, DELETE and OPTIONS are (RFC 9110 §9.2.2).
     package let isIdempotent: Bool
+    /// The names in braces, in order.
+    package let parameterNames: [String]
 
     /// - Parameter text: for example `PUT /collections/{name}/documents`.
     package init?(_ text: String) {
@@ -156,14 +158,10 @@ package struct Route: Hashable, Sendable, CustomStringConvertible {
         method = String(parts[0])
         path = String(parts[1])
         isIdempotent = isMarked || !["POST", "PATCH"].contains(method)
+        parameterNames = segments.filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
     }
 
     package var description: String { "\(method) \(path)" }
-
-    /// The names in braces, in order.
-    package var parameterNames: [String] {
-        path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
-    }
 
     private static let methods: Set = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 

@@ -62,6 +62,13 @@ package final class FunctionRunner: Sendable {
         var isBroken = false
         /// Since when it works or does not.
         var since = ContinuousClock.now
+
+        /// - Returns: where it can be asked.
+        mutating func begin(_ request: FunctionPool.RequestID, _ invocation: UUIDv7?, at now: ContinuousClock.Instant) -> String {
+            if calls.isEmpty { since = now }
+            calls[request] = (invocation, now)
+            return socket
+        }
     }
 
     init(manifest: FunctionManifest, folder: String, version: String, environment: WorkerEnvironment, logger: Logger) {
@@ -209,10 +216,8 @@ package final class FunctionRunner: Sendable {
             case .grant(let request, let worker):
                 guard let waiter = state.waiters[request] else { continue }
                 let now = ContinuousClock.now
-                if state.processes[worker]?.calls.isEmpty ?? false { state.processes[worker]?.since = now }
-                state.processes[worker]?.calls[request] = (waiter.invocation, now)
                 let lease = Lease(
-                    socket: state.processes[worker]?.socket ?? "", waited: waiter.since.duration(to: now), isCold: started.contains(worker),
+                    socket: state.processes[worker]?.begin(request, waiter.invocation, at: now) ?? "", waited: waiter.since.duration(to: now), isCold: started.contains(worker),
                     request: request, worker: worker)
                 answer(request, .success(lease), &state)
             case .refuse(let request, let refusal):
