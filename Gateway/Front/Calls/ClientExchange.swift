@@ -100,10 +100,10 @@ final class ClientExchange: Sendable {
         if case .head(let head) = part { part = .head(completed(head)) }
         if case .body = part, request.method == .head { return }
         gate.value.write(part, flush: !holding, for: self)
-        if !gate.value.hasRoom(for: self) {
-            gate.value.flush(for: self)
-            await room()
-        }
+        if gate.value.hasRoom(for: self) { return }
+        // What is only held back makes no room.
+        gate.value.flush(for: self)
+        if !gate.value.hasRoom(for: self) { await room() }
     }
 
     private func completed(_ head: HTTPResponse) -> HTTPResponse {

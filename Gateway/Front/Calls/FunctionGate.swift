@@ -21,6 +21,9 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
         var isAnswered = false
     }
 
+    /// Parts of later requests that wait, before no more are read.
+    private static let longestBacklog = 16
+
     private let router: LiveRouter
     /// Whether responses say when they were made; nginx does that by itself.
     let isDated: Bool
@@ -88,10 +91,15 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
             self.quiesce = nil
             context.fireUserInboundEventTriggered(quiesce)
         }
-        while let part = backlog.first {
-            if case .head = part, current != nil { return }
-            receive(backlog.removeFirst(), context)
+        if !backlog.isEmpty {
+            while let part = backlog.first {
+                if case .head = part, current != nil { break }
+                receive(backlog.removeFirst(), context)
+            }
+            // Hummingbird takes what it was given when it hears that there is no more for now.
+            context.fireChannelReadComplete()
         }
+        readWhatWasHeldBack()
     }
 
     /// The client has gone, or nothing that it sends can be understood any more.
@@ -160,17 +168,19 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Back-pressure and endings
 
     func read(context: ChannelHandlerContext) {
-        if isBodyFull, let current, !current.isAnswered {
-            isReadHeldBack = true
-        } else {
-            context.read()
-        }
+        if mayRead { context.read() } else { isReadHeldBack = true }
     }
+
+    private var mayRead: Bool { !(isBodyFull && current?.isAnswered == false) && backlog.count < Self.longestBacklog }
 
     /// The call wants more of its body.
     func readOn() {
         isBodyFull = false
-        guard isReadHeldBack else { return }
+        readWhatWasHeldBack()
+    }
+
+    private func readWhatWasHeldBack() {
+        guard isReadHeldBack, mayRead else { return }
         isReadHeldBack = false
         context?.read()
     }
