@@ -10,6 +10,7 @@
 // --user UID        whose rights we have, with the group of the same number, and no others
 // --group GID       one more group; may be repeated
 // --powerless      give up root's rights, and stay root by name
+// --batch           it waits its turn rather than interrupt who wakes it (SCHED_BATCH)
 // --read PATH       what may be read and executed with all below it; may be repeated. From the first on, nothing else may be.
 // --write PATH      what may be changed with all below it; may be repeated
 // --network         TCP may be used although reading is confined
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,7 +39,7 @@ struct options {
     rlim_t memory;
     const char *members;
     uid_t user;
-    bool network, powerless;
+    bool network, powerless, batch;
     gid_t groups[MOST];
     char *readable[MOST], *writable[MOST];
     size_t group_count, readable_count, writable_count;
@@ -51,7 +53,7 @@ static int fail(const char *what) {
 static bool parse(int count, char **arguments, struct options *options) {
     static const struct option known[] = {
         {"parent", 1, NULL, 'p'}, {"signal", 1, NULL, 's'}, {"memory", 1, NULL, 'm'}, {"members", 1, NULL, 'c'}, {"user", 1, NULL, 'u'}, {"group", 1, NULL, 'g'},
-        {"read", 1, NULL, 'r'},   {"write", 1, NULL, 'w'},  {"network", 0, NULL, 'n'}, {"powerless", 0, NULL, 'x'}, {0},
+        {"read", 1, NULL, 'r'},   {"write", 1, NULL, 'w'},  {"network", 0, NULL, 'n'}, {"powerless", 0, NULL, 'x'}, {"batch", 0, NULL, 'b'}, {0},
     };
     int option;
     while ((option = getopt_long(count, arguments, "+", known, NULL)) != -1) {
@@ -67,6 +69,7 @@ static bool parse(int count, char **arguments, struct options *options) {
         case 'w': options->writable[options->writable_count++] = optarg; break;
         case 'n': options->network = true; break;
         case 'x': options->powerless = true; break;
+        case 'b': options->batch = true; break;
         default: return false;
         }
     }
@@ -110,6 +113,8 @@ int main(int count, char **arguments) {
     if (options.members != NULL && join(options.members) != 0) return fail("cannot join the memory group");
     // A user of its own counts its threads alone; this many are an accident.
     if (options.user != 0 && limit(RLIMIT_NPROC, 4096) != 0) return fail("cannot limit threads");
+    // A wish: where it may not be had, nothing is lost.
+    if (options.batch) sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
     if (limit(RLIMIT_CORE, 0) != 0) return fail("cannot limit core dumps");
 
     if (become(&options) != 0) return fail("cannot become another user");

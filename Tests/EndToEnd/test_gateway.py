@@ -205,6 +205,11 @@ def test_requests_that_are_sent_ahead_are_answered_in_order(new_system):
         assert file.read() == b""
 
 
+def test_nginx_waits_its_turn(system):
+    assert {os.sched_getscheduler(process.pid) for process in system.processes("nginx")} == {os.SCHED_BATCH}
+    assert {os.sched_getscheduler(process.pid) for process in system.processes("swiftlet")} == {os.SCHED_OTHER}
+
+
 def test_head_has_headers_and_no_body(system):
     answer = system.request("HEAD", "/nothing/here")
     assert answer.status in (404, 405) and answer.body == b""

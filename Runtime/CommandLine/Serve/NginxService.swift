@@ -23,6 +23,9 @@ struct NginxService: Service {
             name: "nginx", program: "nginx", arguments: ["-c", file, "-p", state.nginx, "-e", "\(state.nginx)/error.log", "-g", "daemon off;"],
             environment: ["PATH": (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin") + ":/usr/sbin:/sbin"],
             workingDirectory: state.nginx, logFile: "\(state.log)/nginx.log",
+            // Else it interrupts the gateway at every answer, which costs a seventh of all requests under load. Where all processors are
+            // busy, an answer comes half a millisecond later.
+            isBatch: true,
             // nginx's workers outlive a killed master; on SIGTERM it ends them.
             signalOnParentDeath: SIGTERM, stopSignal: SIGQUIT, grace: drainTimeout)
         try await cancelWhenGracefulShutdown {

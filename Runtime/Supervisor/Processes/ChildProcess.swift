@@ -22,6 +22,8 @@ package struct ChildProcess: Sendable {
     /// What holds it to its memory; `nil` for no limit.
     var memory: MemoryLimit?
     var confinement = Confinement()
+    /// Whether it waits its turn rather than interrupt who wakes it.
+    var isBatch = false
     /// What the kernel sends it when we die.
     var signalOnParentDeath: Int32 = SIGKILL
     /// What asks it to end.
@@ -32,7 +34,7 @@ package struct ChildProcess: Sendable {
     package init(
         name: String, program: String, arguments: [String] = [], environment: [String: String], workingDirectory: String,
         input: FileDescriptor? = nil, keepsInput: Bool = false, logFile: String, memory: MemoryLimit? = nil,
-        confinement: Confinement = Confinement(), signalOnParentDeath: Int32 = SIGKILL, stopSignal: Int32 = SIGTERM, grace: Duration = .seconds(5)
+        confinement: Confinement = Confinement(), isBatch: Bool = false, signalOnParentDeath: Int32 = SIGKILL, stopSignal: Int32 = SIGTERM, grace: Duration = .seconds(5)
     ) {
         self.name = name
         self.program = program
@@ -44,6 +46,7 @@ package struct ChildProcess: Sendable {
         self.logFile = logFile
         self.memory = memory
         self.confinement = confinement
+        self.isBatch = isBatch
         self.signalOnParentDeath = signalOnParentDeath
         self.stopSignal = stopSignal
         self.grace = grace
@@ -64,7 +67,7 @@ package struct ChildProcess: Sendable {
 
     private var launcherArguments: [String] {
         ["--parent", "\(getpid())", "--signal", "\(signalOnParentDeath)"] + (memory?.launcherArguments ?? [])
-            + confinement.arguments
+            + confinement.arguments + (isBatch ? ["--batch"] : [])
     }
 
     package enum Ending: Sendable, Equatable, CustomStringConvertible {
