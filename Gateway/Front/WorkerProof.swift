@@ -18,24 +18,22 @@ struct WorkerProof: Sendable {
         let deadline = ContinuousClock.now + health.timeout
         var failure = "did not answer within \(health.timeout)"
         do {
-            try await TimeLimit(deadline: deadline, idle: nil, on: EventLoopExecutor.of(eventLoop)).run {
-                let lease = try await function.acquire(key: "", deadline: deadline)
-                do {
-                    if let probe = health.probe {
-                        try await ask(probe, of: function, at: lease.socket, on: eventLoop)
-                    } else {
-                        try await greet(function, at: lease.socket, until: deadline)
-                    }
-                } catch {
-                    function.release(lease, .unanswered)
-                    throw error
+            let lease = try await function.acquire(key: "", deadline: deadline)
+            do {
+                if let probe = health.probe {
+                    try await ask(probe, of: function, at: lease.socket, on: eventLoop, until: deadline)
+                } else {
+                    try await greet(function, at: lease.socket, until: deadline)
                 }
-                function.release(lease, .answered)
+            } catch {
+                function.release(lease, .unanswered)
+                throw error
             }
+            function.release(lease, .answered)
             return
         } catch let error as NotProven {
             failure = error.description
-        } catch is DeadlinePassed {
+        } catch where ContinuousClock.now >= deadline {
         } catch {
             failure = "ended before it answered"
         }
@@ -45,14 +43,21 @@ struct WorkerProof: Sendable {
         throw NotProven("'\(function.manifest.name)' cannot serve: \(ending.isEmpty ? "its worker \(failure)" : ending); its log says more")
     }
 
-    private func ask(_ probe: FunctionManifest.Health.Probe, of function: FunctionRunner, at socket: String, on eventLoop: any EventLoop) async throws {
+    private func ask(
+        _ probe: FunctionManifest.Health.Probe, of function: FunctionRunner, at socket: String, on eventLoop: any EventLoop,
+        until deadline: ContinuousClock.Instant
+    ) async throws {
         guard let method = HTTPRequest.Method(probe.method) else { throw NotProven("cannot be probed with \(probe.method)") }
         var head = HTTPRequest(method: method, scheme: "http", authority: "localhost", path: probe.path)
         head.headerFields[.contentLength] = "\(probe.body.utf8.count)"
         if probe.body.hasPrefix("{") { head.headerFields[.contentType] = "application/json" }
         let request = FastCGIRequest(head, function: function)
-        let connection = try await connections.take(socket, on: eventLoop, limit: 1)
+        let connection = try await connections.take(socket, on: eventLoop, limit: 1, deadline: deadline)
         defer { connections.close(connection, to: socket) }
+        let limit = TimeLimit(deadline: deadline, on: eventLoop)
+        limit.onPassing { connection.close() }
+        limit.begin()
+        defer { limit.end() }
         let status = try await connection.execute(request, body: ByteBuffer(string: probe.body)) { response in
             for try await _ in response.body {}
             return response.status.code

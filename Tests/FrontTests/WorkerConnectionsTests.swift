@@ -10,7 +10,7 @@ import Testing
     @Test func `A connection is used again where it is, and elsewhere only when the worker takes no more`() async throws {
         try await withWorker { socket, loops in
             let connections = WorkerConnections(logger: Logger(label: "test"))
-            func take(_ loop: Int) async throws -> FastCGIConnection { try await connections.take(socket, on: loops[loop], limit: 2) }
+            func take(_ loop: Int) async throws -> FastCGIConnection { try await connections.take(socket, on: loops[loop], limit: 2, deadline: .now + .seconds(10)) }
             let first = try await take(0)
             connections.giveBack(first, to: socket)
             #expect(try await take(0) === first)
@@ -31,10 +31,10 @@ import Testing
     @Test func `A worker that is forgotten gets nothing back`() async throws {
         try await withWorker { socket, loops in
             let connections = WorkerConnections(logger: Logger(label: "test"))
-            let first = try await connections.take(socket, on: loops[0], limit: 2)
+            let first = try await connections.take(socket, on: loops[0], limit: 2, deadline: .now + .seconds(10))
             connections.forget(socket)
             connections.giveBack(first, to: socket)
-            #expect(try await connections.take(socket, on: loops[0], limit: 2) !== first)
+            #expect(try await connections.take(socket, on: loops[0], limit: 2, deadline: .now + .seconds(10)) !== first)
         }
     }
 

@@ -91,6 +91,12 @@ final class ClientExchange: Sendable {
         task?.cancel()
     }
 
+    /// Ends whatever the call waits for: more of the request, or room for more of the answer.
+    func interrupt() {
+        source?.finish(CancellationError())
+        gate.eventLoop.execute { [gate] in gate.value.makeRoom() }
+    }
+
     // MARK: What it is answered
 
     /// Sends a part of the response, and waits while the client takes no more.

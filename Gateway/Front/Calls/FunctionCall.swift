@@ -49,9 +49,12 @@ struct FunctionCall: Sendable {
     /// Carries the request to a worker and the response into `sink`. A failure is part of the outcome, so that it is settled too.
     func run(connections: WorkerConnections, into sink: ResponseSink) async -> Outcome {
         let progress = Progress()
-        let limit = TimeLimit(deadline: invocation.deadline, idle: function.manifest.limits.idleTimeout, on: client.executor)
+        let limit = TimeLimit(deadline: invocation.deadline, idle: function.manifest.limits.idleTimeout, on: client.eventLoop)
+        limit.onPassing { [client] in client.interrupt() }
+        limit.begin()
+        defer { limit.end() }
         do {
-            try await limit.run {
+            do {
                 let body =
                     if let collected { CallBody.whole(collected) } else {
                         try await CallBody(of: client, limit: function.manifest.limits.body, mustBeWhole: route.isIdempotent)
@@ -59,6 +62,8 @@ struct FunctionCall: Sendable {
                 try await withWorker(connections, body, progress, limit) { connection, request in
                     try await exchange(request, body, over: connection, into: sink, progress, limit)
                 }
+            } catch {
+                throw limit.passed ?? error
             }
         } catch where Task.isCancelled && progress.value.isDone {
         } catch {
@@ -97,13 +102,18 @@ struct FunctionCall: Sendable {
             }
             let connection: FastCGIConnection
             do {
-                connection = try await connections.take(lease.socket, on: client.eventLoop, limit: function.manifest.scale.concurrency)
+                connection = try await connections.take(
+                    lease.socket, on: client.eventLoop, limit: function.manifest.scale.concurrency, deadline: invocation.deadline)
             } catch let error as FastCGIConnectionError where error.code == .connectFailed && !Task.isCancelled {
                 function.release(lease, .broken)
                 continue
             } catch {
                 function.release(lease, .unanswered)
                 throw error
+            }
+            limit.onPassing { [client] in
+                connection.close()
+                client.interrupt()
             }
             let failure: (any Error)?
             do {
@@ -120,9 +130,9 @@ struct FunctionCall: Sendable {
             }
             let isAnswered = progress.value.httpStatus != nil
             // Cut off, a worker still has the request: it may hang for good, and it is replaced in milliseconds.
-            function.release(lease, limit.hasPassed ? .unusable : Self.ending(failure, isAnswered: isAnswered))
+            function.release(lease, limit.passed != nil ? .unusable : Self.ending(failure, isAnswered: isAnswered))
             guard let failure else { return }
-            switch isAnswered || Task.isCancelled ? .never : Self.retry(after: failure, body) {
+            switch isAnswered || Task.isCancelled || limit.passed != nil ? .never : Self.retry(after: failure, body) {
             case .always: break
             case .onceIfIdempotent where route.isIdempotent && !hasRetried:
                 hasRetried = true

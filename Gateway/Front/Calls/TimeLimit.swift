@@ -16,75 +16,69 @@ package struct DeadlinePassed: Error, Hashable {
     package init(limit: Limit) { self.limit = limit }
 }
 
-/// Cuts work off at its deadline, or when one of its waits takes too long.
+/// Cuts work off at its deadline, or when one of its waits takes too long: it interrupts whatever the work waits for then.
 ///
 /// The timer is the event loop's and is moved only when it goes off: limits that are not reached cost next to nothing.
 package final class TimeLimit: Sendable {
     private struct State {
-        var task: Task<Void, any Error>?
         var timer: Scheduled<Void>?
         var waitingSince: ContinuousClock.Instant?
+        var interrupt: (@Sendable () -> Void)?
         var passed: DeadlinePassed?
         var isOver = false
     }
 
     private let deadline: ContinuousClock.Instant
     private let idle: Duration?
-    private let executor: EventLoopExecutor
+    private let eventLoop: any EventLoop
     private let state = Mutex(State())
 
-    /// - Parameters:
-    ///   - idle: how long the work may wait between ``beginWait()`` and ``endWait()``.
-    ///   - executor: where the work runs.
-    package init(deadline: ContinuousClock.Instant, idle: Duration? = nil, on executor: EventLoopExecutor) {
+    /// - Parameter idle: how long the work may wait between ``beginWait()`` and ``endWait()``.
+    package init(deadline: ContinuousClock.Instant, idle: Duration? = nil, on eventLoop: any EventLoop) {
         self.deadline = deadline
         self.idle = idle
-        self.executor = executor
+        self.eventLoop = eventLoop
     }
 
-    /// Whether the work was cut off.
-    package var hasPassed: Bool { state.withLock { $0.passed != nil } }
+    /// What cut the work off: then, what it fails with means no more than this.
+    package var passed: DeadlinePassed? { state.withLock { $0.passed } }
 
     package func beginWait() { if idle != nil { state.withLock { $0.waitingSince = .now } } }
     package func endWait() { if idle != nil { state.withLock { $0.waitingSince = nil } } }
 
-    /// Runs `operation` and cancels it when a limit is reached. Call it once.
-    /// - Throws: ``DeadlinePassed``, or what `operation` throws.
-    package func run(_ operation: @escaping @Sendable () async throws -> Void) async throws {
-        let task = Task.immediate(executorPreference: executor) { try await operation() }
-        state.withLock { $0.task = task }
-        check()
-        defer {
-            let timer = state.withLock { state in
-                state.isOver = true
-                state.task = nil
-                return state.timer
-            }
-            timer?.cancel()
+    package func begin() { check() }
+
+    package func end() {
+        let timer = state.withLock { state in
+            state.isOver = true
+            state.interrupt = nil
+            return state.timer
         }
-        do {
-            try await withTaskCancellationHandler {
-                try await task.value
-            } onCancel: {
-                task.cancel()
-            }
-        } catch {
-            throw state.withLock { $0.passed } ?? error
+        timer?.cancel()
+    }
+
+    /// Says what ends the work's present wait with an error. It is called once, on any thread: at once, if a limit has passed.
+    package func onPassing(_ interrupt: @escaping @Sendable () -> Void) {
+        let hasPassed = state.withLock { state in
+            state.interrupt = interrupt
+            return state.passed != nil
         }
+        if hasPassed { interrupt() }
     }
 
     private func check() {
         let now = ContinuousClock.now
-        state.withLock { state in
-            if state.isOver { return }
+        let interrupt = state.withLock { state -> (@Sendable () -> Void)? in
+            if state.isOver { return nil }
             let idleEnd = idle.map { (state.waitingSince ?? now) + $0 }
             if deadline <= now || idleEnd.map({ $0 <= now }) ?? false {
                 state.passed = DeadlinePassed(limit: deadline <= now ? .total : .idle)
-                state.task?.cancel()
-            } else {
-                let next = min(deadline, idleEnd ?? deadline)
-                state.timer = executor.eventLoop.scheduleTask(in: TimeAmount(now.duration(to: next))) { self.check() }
+                return state.interrupt
             }
+            let next = min(deadline, idleEnd ?? deadline)
+            state.timer = eventLoop.scheduleTask(in: TimeAmount(now.duration(to: next))) { self.check() }
+            return nil
         }
+        interrupt?()
     }
 }

@@ -23,14 +23,17 @@ package final class WorkerConnections: Sendable {
     ///   - eventLoop: where its user runs. A connection on the same one needs no other thread, so one on another is second choice,
     ///     for when no more can be opened.
     ///   - limit: how many the worker serves at a time: an idle one more would keep others waiting.
-    package func take(_ socket: String, on eventLoop: any EventLoop, limit: Int) async throws -> FastCGIConnection {
+    ///   - deadline: of who wants it; a new one takes five seconds at most.
+    package func take(
+        _ socket: String, on eventLoop: any EventLoop, limit: Int, deadline: ContinuousClock.Instant
+    ) async throws -> FastCGIConnection {
         while let connection = workers.withLock({ $0[socket, default: Worker()].take(on: eventLoop, limit: limit) }) {
             if connection.isReusable { return connection }
             close(connection, to: socket)
         }
         do {
             return try await FastCGIConnection.connect(
-                unixSocketPath: socket, eventLoopGroup: eventLoop, timeout: .seconds(5), logger: logger)
+                unixSocketPath: socket, eventLoopGroup: eventLoop, timeout: min(.seconds(5), .now.duration(to: deadline)), logger: logger)
         } catch {
             forgetOne(of: socket)
             throw error
