@@ -33,7 +33,7 @@ package final class WorkerConnections: Sendable {
         }
         do {
             return try await FastCGIConnection.connect(
-                unixSocketPath: socket, eventLoopGroup: eventLoop, timeout: min(.seconds(5), .now.duration(to: deadline)), logger: logger)
+                unixSocketPath: socket, eventLoopGroup: eventLoop, timeout: min(.seconds(5), ContinuousClock.now.duration(to: deadline)), logger: logger)
         } catch {
             forgetOne(of: socket)
             throw error
