@@ -205,7 +205,12 @@ def test_requests_that_are_sent_ahead_are_answered_in_order(new_system):
         assert file.read() == b""
 
 
-def test_nginx_waits_its_turn(system):
+def test_nginx_and_workers_without_models_wait_their_turn(system, echo):
+    """They do not interrupt the gateway that wakes them; a worker that passes on tokens does not wait behind a model's threads."""
+    assert system.request("GET", "/echo").status == 200 and system.post("/v1/completions", {"model": "chat", "prompt": "a", "max_tokens": 1}).status == 200
+    running = {(process.program, os.sched_getscheduler(process.pid)) for process in system.processes()}
+    assert {policy for program, policy in running if program.startswith("python")} == {os.SCHED_BATCH}
+    assert {policy for program, policy in running if program == "generate"} == {os.SCHED_OTHER}
     assert {os.sched_getscheduler(process.pid) for process in system.processes("nginx")} == {os.SCHED_BATCH}
     assert {os.sched_getscheduler(process.pid) for process in system.processes("swiftlet")} == {os.SCHED_OTHER}
 

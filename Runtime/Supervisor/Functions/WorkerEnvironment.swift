@@ -69,6 +69,9 @@ struct WorkerEnvironment: Sendable {
         return ChildProcess(
             name: "worker of \(manifest.name)", program: program, arguments: Array(command.dropFirst()), environment: variables,
             workingDirectory: folder, input: listener, logFile: logFile(of: manifest.name),
-            memory: memory, confinement: isolation.confinement(of: manifest, in: folder))
+            memory: memory, confinement: isolation.confinement(of: manifest, in: folder),
+            // Else each request interrupts the gateway that hands it over. A worker that passes on a model's tokens shall not wait behind the
+            // threads that make them.
+            isBatch: manifest.models.isEmpty)
     }
 }
