@@ -66,6 +66,17 @@ def test_an_answer_ends_where_its_budget_does(system, new_key):
     assert spent(system, name) == cost and held(system, name) == 0
 
 
+def test_who_has_all_of_a_stream_is_billed_and_holds_nothing(system, new_key):
+    """OpenAI's clients stop reading at `[DONE]` and call again at once."""
+    name, key = new_key("--max-budget", "1")
+    for _ in range(20):
+        stream = system.stream("/v1/completions", {**CALL, "stream": True}, key=key)
+        while stream.event() != "[DONE]":
+            pass
+        assert held(system, name) == 0
+        assert rows(system, "SELECT status FROM invocations WHERE id = ?", stream.invocation) == [("succeeded",)]
+
+
 def test_what_a_left_stream_held_is_free_again(system, new_key):
     cost = cost_of_a_call(system, new_key)
     name, key = new_key("--max-budget", dollars(400 * cost))

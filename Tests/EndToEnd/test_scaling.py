@@ -58,6 +58,10 @@ def test_a_stream_that_stalls_ends_in_an_error(faulty):
     assert time.monotonic() - began < 5  # the idle timeout, not the whole one
 
 
+def test_a_stream_that_was_whole_before_its_worker_died_is_whole(faulty):
+    assert faulty.request("GET", "/faulty?mode=end-and-die").body == b"data: 1\n\ndata: [DONE]\n\n"
+
+
 def test_an_answer_that_breaks_off_is_told(faulty):
     """A short response is sent when it is whole, so half of one becomes an error."""
     answer = faulty.request("GET", "/faulty?mode=die-in-answer")

@@ -38,7 +38,7 @@ struct FunctionCall: Sendable {
         var isAnswered = false
         var keepsConnection = false
         var timeToFirstByte: Duration?
-        /// The end of a body of known length, held back so that the client has it all only when the bill is settled.
+        /// The end of a body of known length or of an event stream, held back so that the client has it all only when the bill is settled.
         var lastPiece: ByteBuffer?
         var error: (any Error)?
 
@@ -73,14 +73,14 @@ struct FunctionCall: Sendable {
             progress.update { outcome in
                 outcome.error = clientError
                 outcome.status = error is DeadlinePassed ? .timedOut : .failed
-                // A worker that says itself that it failed has told its reader, too.
+                // A worker that says itself that it failed has told its reader, too, and what fails behind `[DONE]` took nothing away.
                 let isTold = (error as? FastCGIConnectionError)?.code == .failed
-                outcome.lastPiece = outcome.isEventStream && !isTold ? Self.event(for: clientError) : nil
+                if !outcome.isDone { outcome.lastPiece = outcome.isEventStream && !isTold ? Self.event(for: clientError) : nil }
                 // The head of a response that was held never left.
                 outcome.httpStatus = sink.hasBegun ? outcome.httpStatus : clientError.status
             }
         }
-        progress.update { $0.isAnswered = sink.hasAnswered }
+        progress.update { $0.isAnswered = sink.hasAnswered || $0.isDone }
         return progress.value
     }
 
@@ -202,19 +202,18 @@ struct FunctionCall: Sendable {
             limit.beginWait()
             guard let piece = try await pieces.next() else { break }
             limit.endWait()
-            progress.update {
-                $0.timeToFirstByte = $0.timeToFirstByte ?? invocation.started.duration(to: .now)
-                $0.isDone = $0.isEventStream && piece.readableBytesView.suffix(Self.done.count).elementsEqual(Self.done)
-            }
             if let left = missing {
                 guard piece.readableBytes <= left else { throw APIError.badGateway("The function sent more than its Content-Length.") }
                 missing = left - piece.readableBytes
             }
-            if missing == 0 {
-                progress.update { $0.lastPiece = piece }
-            } else {
-                await sink.send(piece)
+            let now = progress.update { outcome in
+                outcome.timeToFirstByte = outcome.timeToFirstByte ?? invocation.started.duration(to: .now)
+                outcome.isDone = outcome.isEventStream && piece.readableBytesView.suffix(Self.done.count).elementsEqual(Self.done)
+                let earlier = outcome.lastPiece
+                outcome.lastPiece = missing == 0 || outcome.isDone ? piece : nil
+                return [earlier, outcome.lastPiece == nil ? piece : nil]
             }
+            for case let piece? in now { await sink.send(piece) }
         }
         // The response to HEAD names a length and has no body.
         if let missing, missing > 0, client.request.method != .head {
@@ -256,5 +255,5 @@ struct FunctionCall: Sendable {
 private final class Progress: Sendable {
     private let outcome = Mutex(FunctionCall.Outcome())
     var value: FunctionCall.Outcome { outcome.withLock { $0 } }
-    func update(_ change: (inout FunctionCall.Outcome) -> Void) { outcome.withLock { change(&$0) } }
+    func update<Result: Sendable>(_ change: (inout FunctionCall.Outcome) -> Result) -> Result { outcome.withLock { change(&$0) } }
 }

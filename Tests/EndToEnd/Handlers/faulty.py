@@ -55,6 +55,9 @@ def go_wrong(mode: str, connection: socket.socket) -> None:
         case "stall":
             connection.sendall(record(6, b"Content-Type: text/event-stream\r\n\r\ndata: 1\n\n"))
             time.sleep(3600)
+        case "end-and-die":
+            connection.sendall(record(6, b"Content-Type: text/event-stream\r\n\r\ndata: 1\n\n") + record(6, b"data: [DONE]\n\n"))
+            os._exit(3)
         case "die-in-answer":
             connection.sendall(record(6, b"Content-Type: text/plain\r\nContent-Length: 100\r\n\r\nhalf"))
             os._exit(3)
