@@ -70,6 +70,19 @@ def test_nginx_accepts_the_configuration(system, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_nginx_listens_where_it_is_told(new_system):
+    system = new_system()
+    address = f"127.0.0.1:{system.port}"
+    fails("serve", "--state", system.state, "--listen", address, "--port", system.port)
+    for wrong in (f"localhost:{system.port}", "127.0.0.1", "[::1]"):
+        fails("serve", "--state", system.state, "--listen", wrong)
+    system.serve("--listen", address)
+    listening = [line.split()[3] for line in subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout.splitlines()]
+    assert [each for each in listening if each.endswith(f":{system.port}")] == [address]
+    assert f"listen {address} " in system.command("nginx-config", "--listen", address).stdout
+    assert address in fails("serve", "--state", system.state / "other", "--listen", address)
+
+
 # Keys
 
 
