@@ -35,11 +35,12 @@ package struct ListenAddress: Hashable, Sendable, LosslessStringConvertible {
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
+    /// For messages: `port 8080` or `127.0.0.1:8080`.
+    package var name: String { host == nil ? "port \(port)" : description }
+
     /// - Throws: ``SystemError`` when another process listens there, or it is no address of this machine or may not be used.
     package func requireFree() throws {
         let result = swl_can_listen(host ?? "0.0.0.0", port)
-        guard result == 0 else {
-            throw SystemError("cannot listen on \(host == nil ? "port \(port)" : description)", Errno(rawValue: -result))
-        }
+        guard result == 0 else { throw SystemError("cannot listen on \(name)", Errno(rawValue: -result)) }
     }
 }

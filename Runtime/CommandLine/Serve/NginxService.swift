@@ -30,7 +30,7 @@ struct NginxService: Service {
             signalOnParentDeath: SIGTERM, stopSignal: SIGQUIT, grace: drainTimeout)
         try await cancelWhenGracefulShutdown {
             let ending = await child.run(launcher: programs.launcher) { pid in
-                logger.info("nginx listens on \(listen)", metadata: ["pid": "\(pid)"])
+                logger.info("nginx listens on \(listen.name)", metadata: ["pid": "\(pid)"])
                 if geteuid() == 0, let closed = FileStatus.closedFolder(above: Gateway.socket(in: state)) {
                     logger.notice("nginx's workers run as root, because \(closed) is closed to other users")
                 }
