@@ -63,6 +63,14 @@ def test_a_state_path_too_long_for_a_socket(new_system, tmp_path):
     assert system.stop() == 0
 
 
+def test_an_orderly_stop_warns_of_nothing(new_system):
+    system = new_system().serve()
+    assert system.post("/v1/embeddings", {"model": "embed", "input": "Hello"}).status == 200
+    assert system.stop() == 0
+    assert "the host of embed exited with code 0" in system.said
+    assert not [line for line in system.said.splitlines() if " warning " in line or " error " in line]
+
+
 def test_nginx_accepts_the_configuration(system, tmp_path):
     text = system.command("nginx-config").stdout
     (tmp_path / "nginx.conf").write_text(text)
