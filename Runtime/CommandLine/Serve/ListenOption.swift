@@ -3,7 +3,7 @@ import SwiftletSystem
 
 /// `--port PORT` or `--listen ADDRESS:PORT`: where nginx listens.
 struct ListenOption: ParsableArguments {
-    @Option(help: "The port that nginx listens on, at every address of this machine (default: 8080).")
+    @Option(help: "The port that nginx listens on, at every IPv4 address of this machine (default: 8080).")
     private var port: ListenAddress?
 
     @Option(help: "In place of --port: the address and port that nginx listens on, such as 127.0.0.1:8080 or '[::1]:8080'.")
