@@ -32,6 +32,8 @@ class Call:
     pieces: int = 0
     idempotency_key: str | None = None
     replayed: bool = False
+    # When all of the answer was there, of a call that is free.
+    answered: float | None = None
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Load:
         return Counter(call.kind for call in self.calls)
 
     def _client(self, choice: random.Random) -> None:
-        kinds = [self._stream, self._stream, self._hang_up, self._batch, self._batch, self._embed, self._retry, self._retry]
+        kinds = [self._stream, self._stream, self._hang_up, self._batch, self._batch, self._embed, self._retry, self._retry, self._free]
         while not self._stopped.is_set():
             key = choice.choice(self.small_keys) if choice.random() < 0.2 else choice.choice(self.keys)
             try:
@@ -129,6 +131,21 @@ class Load:
     def _embed(self, choice, key):
         call = self._new("embed", choice, key)
         self._ask(call, "/v1/embeddings", {"model": "embed", "input": [call.prompt] * (1 + call.length // 20)})
+
+    def _free(self, choice, key):
+        """A function without models: its answer does not wait for its row."""
+        call = self._new("free", choice, choice.choice(self.keys))
+        connection = self.system.connection(timeout=60)
+        try:
+            connection.request("GET", "/free", headers=self.system.headers(call.key))
+            response = connection.getresponse()
+            call.invocation, call.status = response.headers["x-swiftlet-invocation-id"], response.status
+            body = response.read()
+            if response.status == 200:
+                call.answered = time.monotonic()
+                assert json.loads(body)["parameters"]["SWIFTLET_INVOCATION_ID"] == call.invocation
+        finally:
+            connection.close()
 
     def _retry(self, choice, key):
         """As a careful client does it: the same request again, with the same key, until there is an answer."""

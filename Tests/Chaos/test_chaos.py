@@ -7,6 +7,7 @@ import threading
 from collections import Counter, defaultdict
 
 from faults import Faults
+from functions import FunctionsFolder
 from load import LENGTHS, PROMPTS, Load
 from swiftlet import eventually
 
@@ -19,6 +20,8 @@ def test_every_token_is_billed_once_whatever_dies(system, small_disk, request):
     seed = random.randrange(1 << 32) if seed is None else seed
     print(f"\nseed {seed}, {seconds:.0f} s, {'a disk of its own' if small_disk else 'no disk to fill: mounting needs root'}")
     made = reference(system)
+    FunctionsFolder(system).place_python("free", "GET /free", "scale: {max: 2, concurrency: 8}")
+    eventually(lambda: system.request("GET", "/free").status == 200, within=30, what="the free function")
     keys = [system.new_key(f"chaos-{number}") for number in range(3)]
     small = [system.report("keys", "create", "--name", f"small-{number}", "--max-budget", str(BUDGET))["key"] for number in range(6)]
 
@@ -43,6 +46,12 @@ def test_every_token_is_billed_once_whatever_dies(system, small_disk, request):
     wrong = [fault for call in load.calls if call.invocation in bill.rows for fault in bill.faults_of(call, made)]
     wrong += [f"{call.kind} {call.invocation} was answered and is not in the ledger" for call in load.calls if call.usage and call.invocation not in bill.rows]
     wrong += bill.faults(made) + watch.faults
+    free = [call for call in load.calls if call.answered]
+    lost = [call for call in free if call.invocation not in bill.rows]
+    print(f"free calls: {len(free)} answered, {len(lost)} of them lost with the gateway")
+    wrong += [f"free {call.invocation} was answered and is not in the ledger" for call in lost if not faults.may_have_lost(call.answered)]
+    wrong += [f"free {call.invocation} was answered and has {status}" for call in free if call not in lost
+              and (status := bill.rows[call.invocation]["status"]) != "succeeded"]
     wrong += repeated(load, bill)
     assert not wrong, "\n".join(wrong[:20])
     verified = system.command("ledger", "verify", check=False)
@@ -102,7 +111,9 @@ class Bill:
         calls = self.calls[call.invocation]
         if call.usage and (told := (call.usage["prompt_tokens"], call.usage.get("completion_tokens", 0))) not in calls:
             found.append(f"{name}: the client was told of {told} tokens, the ledger has {calls}")
-        if call.kind == "embed":
+        if call.kind == "free" and row["cost"] > 0:
+            found.append(f"{name} cost {row['cost']}")
+        if call.kind in ("embed", "free"):
             return found
         if call.pieces > billed:
             found.append(f"{name}: {call.pieces} tokens were received and {billed} billed")

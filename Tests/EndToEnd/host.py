@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 
 from processes import all_processes
-from swiftlet import ROOT, Stream, command
+from swiftlet import ROOT, Stream, command, eventually
 
 HOST = ROOT / ".build/release/swiftlet-host"
 DEMO_MODEL = ROOT / "Runtime/Inference/DemoModel/swiftlet-demo-q8_0.gguf"
@@ -66,6 +66,14 @@ class Host:
         text = base64url(json.dumps(claims).encode())
         return f"{text}.{base64url(hmac.digest(secret or self.secret, text.encode(), hashlib.sha256))}"
 
+    def steps(self, sequences: int) -> int:
+        """How many steps of work are done, once so many sequences take part in them."""
+        def joined():
+            load = json.loads(self.get("/health"))
+            return load["running"] == sequences and load["steps"]
+
+        return eventually(joined, what=f"work on {sequences} sequences")
+
     @property
     def cpu_ticks(self) -> int:
         """Its user and system time so far, in clock ticks (10 ms)."""
@@ -90,6 +98,11 @@ class Host:
         connection.request("POST", path, json.dumps(body), {"Authorization": f"Bearer {token}"})
         response = connection.getresponse()
         return response.status, json.loads(response.read())
+
+    def get(self, path: str) -> str:
+        connection = self.connection()
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
 
     def stream(self, body: dict, token: str) -> Stream:
         connection = self.connection()

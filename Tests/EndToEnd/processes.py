@@ -45,10 +45,12 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def kill(self) -> None:
-        """Whether or not it has ended by itself meanwhile."""
+    def kill(self) -> bool:
+        """Whether it was there to be killed: it may have ended by itself meanwhile."""
         with suppress(ProcessLookupError):
             self.send(signal.SIGKILL)
+            return True
+        return False
 
 
 def _stat(pid: int) -> list[str] | None:

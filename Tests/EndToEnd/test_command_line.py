@@ -5,6 +5,7 @@ import io
 import json
 import os
 import subprocess
+from contextlib import suppress
 
 import pytest
 
@@ -100,14 +101,16 @@ def test_a_revoked_key_is_refused(system, new_key):
     assert name in [row["name"] for row in system.report("keys", "list")]
     assert system.request("GET", "/v1/models", key=key).status == 200
     system.command("keys", "revoke", name)
-    eventually(lambda: system.request("GET", "/v1/models", key=key).status == 401, within=2, what="refusing the key")
+    eventually(lambda: system.request("GET", "/v1/models", key=key).status == 401, what="refusing the key")
     fails("keys", "revoke", name, "--state", system.state)
 
 
 def test_the_ledger_holds_no_key(system, new_key):
     _, key = new_key()
     for path in [*system.state.glob("ledger.sqlite*"), *system.state.glob("ledger.sqlite*/*")]:
-        assert path.is_dir() or key.encode() not in path.read_bytes()
+        # A host's tally goes with it.
+        with suppress(FileNotFoundError):
+            assert path.is_dir() or key.encode() not in path.read_bytes()
 
 
 # Usage

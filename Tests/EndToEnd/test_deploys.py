@@ -81,10 +81,10 @@ def test_what_cannot_start_is_refused_and_changes_nothing(system, deploy, folder
 
 def test_what_is_dropped_in_and_cannot_start_is_refused(system, functions):
     functions.place("failing", {"function.yaml": "name: failing\nroutes: [GET /failing]\nhandler: [sh, -c, exit 3]\n"})
-    eventually(lambda: "exited with code 3" in (row(system, "failing")["problem"] or ""), within=3, what="a report")
+    eventually(lambda: "exited with code 3" in (row(system, "failing")["problem"] or ""), what="a report")
     assert system.request("GET", "/failing").status == 404
     functions.place_python("failing", "GET /failing", VERSION="good")
-    eventually(lambda: system.request("GET", "/failing").status == 200, within=3, what="serving what was mended")
+    eventually(lambda: system.request("GET", "/failing").status == 200, what="serving what was mended")
     assert row(system, "failing")["problem"] is None
 
 
@@ -94,7 +94,7 @@ def test_what_is_dropped_in_and_cannot_start_is_refused(system, functions):
 ])
 def test_a_probe_decides(system, deploy, probe, is_good):
     deploy("good")
-    done = deploy("probed", f"health: {{timeout: 1500ms, probe: {probe}}}", check=False)
+    done = deploy("probed", f"health: {{timeout: {'15s' if is_good else '1500ms'}, probe: {probe}}}", check=False)
     assert (done.returncode == 0) == is_good, done.stderr
     assert canary(system).json["version"] == ("probed" if is_good else "good")
     if not is_good:
@@ -157,13 +157,25 @@ def test_commands_name_what_is_not_there(system, tmp_path):
 def test_a_slow_upload_into_the_folder_is_not_taken_half(system, functions):
     """Every look finds it changed, until it is whole."""
     functions.place_python("slow", "GET /slow", VERSION="whole")
-    eventually(lambda: system.request("GET", "/slow").status == 200, within=3)
-    versions = row(system, "slow")["versions"]
-    text = (functions.path / "slow/echo.py").read_text() + "\n# more\n"
-    with (functions.path / "slow/echo.py").open("w") as file:
-        for start in range(0, len(text), 200):
-            file.write(text[start:start + 200])
-            file.flush()
-            time.sleep(0.08)
-    eventually(lambda: row(system, "slow")["versions"] != versions, within=3, what="the new version")
-    assert row(system, "slow")["problem"] is None and len(row(system, "slow")["versions"]) == 2
+    eventually(lambda: system.request("GET", "/slow").status == 200)
+    whole = (functions.path / "slow/echo.py").read_text()
+
+    def upload(number: int) -> bool:
+        """Whether no two looks found it alike: a machine that is too busy makes a pause that is an end."""
+        text, pauses = whole + f"\n# more {number}\n", []
+        with (functions.path / "slow/echo.py").open("w") as file:
+            for start in range(0, len(text), 100):
+                began = time.monotonic()
+                file.write(text[start:start + 100])
+                file.flush()
+                time.sleep(0.05)
+                pauses.append(time.monotonic() - began)
+        return max(pauses) < 0.2
+
+    for number in range(10):
+        versions = row(system, "slow")["versions"]
+        in_time = upload(number)
+        eventually(lambda: row(system, "slow")["versions"] != versions and row(system, "slow")["problem"] is None, what="the new version")
+        if in_time:
+            break
+    assert in_time and len(row(system, "slow")["versions"]) == min(3, number + 2)

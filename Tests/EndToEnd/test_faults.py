@@ -5,14 +5,15 @@ import json
 import signal
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx2
 import openai
 import pytest
 
 from processes import Process
-from swiftlet import LONG, LONGEST, System, eventually
+from swiftlet import LONG, LONGEST, LONGEST_TOKENS, System, eventually
+from test_budgets import rows
 
 
 def host(system: System) -> Process:
@@ -27,7 +28,7 @@ def held(process: Process):
     try:
         yield
     finally:
-        if process.alive:
+        with suppress(ProcessLookupError):
             process.send(signal.SIGCONT)
 
 
@@ -45,6 +46,25 @@ def next_call_works(system: System) -> None:
     assert answer.status == 200 and answer.json["usage"]["completion_tokens"] == 3
 
 
+def has_ended(*processes: Process) -> None:
+    eventually(lambda: not any(process.alive for process in processes), what="the end of what was killed")
+
+
+@contextmanager
+def soon_at_rest(process: Process, ticks: int):
+    """What is left in this block does not keep the process busy: it comes to rest, and has not computed for more than so many ticks."""
+    before = process.cpu_ticks
+    yield
+
+    def rests() -> bool:
+        earlier = process.cpu_ticks
+        time.sleep(0.5)
+        return process.cpu_ticks - earlier <= 1
+
+    eventually(rests, what="rest")
+    assert process.cpu_ticks - before < ticks, "the host went on"
+
+
 def no_zombie_stays(system: System) -> None:
     eventually(lambda: not any(p.zombie for p in system.processes()), what="collecting the dead")
 
@@ -52,19 +72,19 @@ def no_zombie_stays(system: System) -> None:
 def test_a_host_killed_in_mid_stream(system):
     next_call_works(system)
     victim = host(system)
-    stream = system.stream("/v1/completions", LONG)
+    stream = system.stream("/v1/completions", LONGEST)
     assert stream.event()
     with held(victim):
         victim.kill()
         assert ends_in_an_error(stream)
     next_call_works(system)
-    assert not victim.alive
+    has_ended(victim)
     no_zombie_stays(system)
     assert system.invocation(stream.invocation)["status"] == "failed"
 
 
 def test_a_host_killed_in_mid_stream_raises_in_openais_client(system, client):
-    options = dict(LONG)
+    options = dict(LONGEST)
     extra = {"ignore_eos": options.pop("ignore_eos")}
     next_call_works(system)
     victim = host(system)
@@ -127,12 +147,12 @@ def test_a_worker_killed_in_mid_stream(system):
             worker.kill()
         assert ends_in_an_error(stream)
     next_call_works(system)
-    assert not any(worker.alive for worker in workers)
+    has_ended(*workers)
     no_zombie_stays(system)
     # The host saw the connection close: what it had made is billed, and no more.
     record = system.bill(stream.invocation)
     assert record["status"] == "failed"
-    assert 0 < record["usage"]["completion_tokens"] < 8 * LONGEST["max_tokens"]
+    assert 0 < record["usage"]["completion_tokens"] < LONGEST_TOKENS
 
 
 def test_workers_killed_while_idle_are_replaced(system):
@@ -141,47 +161,42 @@ def test_workers_killed_while_idle_are_replaced(system):
     for worker in workers:
         worker.kill()
     # A call that still reaches a dying worker fails with it, as in mid-call.
-    eventually(lambda: not any(worker.alive for worker in workers), what="the workers' end")
+    has_ended(*workers)
     next_call_works(system)
     no_zombie_stays(system)
 
 
 def test_clients_that_hang_up_stop_the_host_and_pay_for_what_was_made(system):
-    # Each is left at its first event, for this model is soon through.
-    streams = []
-    for _ in range(8):
-        streams.append(system.stream("/v1/completions", LONG))
-        assert streams[-1].event()
-        streams[-1].hang_up()
+    next_call_works(system)
     working = host(system)
-    time.sleep(0.2)
-    ticks = working.cpu_ticks
-    time.sleep(0.5)
-    assert working.cpu_ticks - ticks <= 1, "the host went on"
+    streams = []
+    # One of them alone takes some 250 ticks.
+    with soon_at_rest(working, ticks=400):
+        for _ in range(8):
+            streams.append(system.stream("/v1/completions", LONGEST))
+            assert streams[-1].event()
+            streams[-1].hang_up()
     for stream in streams:
         record = system.bill(stream.invocation)
         assert record["status"] == "client_closed"
-        assert 0 < record["usage"]["completion_tokens"] < LONG["max_tokens"]
+        assert 0 < record["usage"]["completion_tokens"] < LONGEST_TOKENS
         assert record["usage"]["cost"] > 0
     next_call_works(system)
 
 
-def test_a_client_that_hangs_up_before_the_answer_stops_the_host(system):
+def test_a_client_that_hangs_up_before_the_answer_stops_the_host(system, new_key):
     next_call_works(system)
-    raw = socket.create_connection(("127.0.0.1", system.port))
-    body = json.dumps(LONG).encode()
+    name, key = new_key()
     working = host(system)
-    with held(working):
-        raw.sendall(
-            f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {system.key}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        time.sleep(0.2)
-        raw.close()
-        time.sleep(0.2)
-    time.sleep(0.2)
-    ticks = working.cpu_ticks
-    time.sleep(0.3)
-    assert working.cpu_ticks - ticks <= 1, "the host went on"
+    with soon_at_rest(working, ticks=100):
+        idle = working.cpu_ticks
+        connection = system.connection()
+        connection.request("POST", "/v1/completions", json.dumps(LONGEST), system.headers(key))
+        eventually(lambda: working.cpu_ticks > idle + 3, what="work on it")
+        connection.close()
+    [(left,)] = rows(system, "SELECT invocations.id FROM invocations JOIN keys ON keys.id = key WHERE name = ?", name)
+    record = system.bill(left, key)
+    assert record["status"] == "client_closed" and 0 < record["usage"]["completion_tokens"] < LONGEST_TOKENS
     next_call_works(system)
 
 
@@ -189,14 +204,14 @@ def test_serve_killed_leaves_nothing_and_starts_again(new_system):
     system = new_system().serve()
     next_call_works(system)
     assert system.post("/v1/embeddings", {"model": "embed", "input": "Hello"}).status == 200
-    stream = system.stream("/v1/completions", LONG)
-    assert stream.event()
     family = system.processes()
     programs = {p.program for p in family}
     assert {"swiftlet-host", "nginx", "generate", "embed"} <= programs
+    stream = system.stream("/v1/completions", LONGEST)
+    assert stream.event()
     system.process.kill()
     system.process.wait()
-    eventually(lambda: not [p for p in family if p.alive], within=1, what="the end of every process")
+    eventually(lambda: not [p for p in family if p.alive], within=5, what="the end of every process")
 
     system.serve()
     next_call_works(system)
@@ -207,26 +222,27 @@ def test_serve_killed_leaves_nothing_and_starts_again(new_system):
 
 
 def test_a_stop_lets_a_stream_finish(new_system):
-    system = new_system().serve()
-    stream = system.stream("/v1/completions", LONG)
+    system = new_system().serve("--drain-timeout", "60")
+    stream = system.stream("/v1/completions", LONGEST)
     assert stream.event()
     system.process.send_signal(signal.SIGTERM)
     assert stream.rest()[-1] == "[DONE]"
     assert system.process.wait(timeout=30) == 0
+    assert "1 call (generate 1) to finish within 60 s" in system.said and "cut off" not in system.said
     assert system.sockets() == []
 
 
 def test_a_stop_says_what_is_left_and_what_it_cuts_off(new_system, folders):
     system = new_system().serve("--drain-timeout", "2")
     folders(system).place_python("long", "GET /long", "limits: {timeout: 60s}")
-    eventually(lambda: system.request("GET", "/long").status == 200, within=3, what="serving")
+    eventually(lambda: system.request("GET", "/long").status == 200, what="serving")
     connection = system.connection()
-    connection.request("GET", "/long?wait=30", None, system.headers())
+    connection.request("GET", "/long?wait=50", None, system.headers())
     eventually(lambda: "busy" in system.command("status").stdout, what="the call's begin")
     began = time.monotonic()
     system.process.send_signal(signal.SIGTERM)
     assert system.process.wait(timeout=30) == 0
-    assert 1.5 < time.monotonic() - began < 8
+    assert 2 <= time.monotonic() - began < 20
     assert "1 call (long 1) to finish within 2 s" in system.said and "1 call (long 1) cut off after 2 s" in system.said
     with pytest.raises((http.client.HTTPException, OSError)):
         assert connection.getresponse().status >= 500

@@ -31,7 +31,7 @@ def prober(system, functions):
             answer = system.post(f"/{name}", ["manifest"])
             return answer.status == 200 and wanted in answer.json
 
-        eventually(serves, within=5, what="serving")
+        eventually(serves, what="serving")
 
     def attempt(*words) -> str:
         answer = system.post(f"/{name}", [str(word) for word in words])

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from swiftlet import LONG, eventually
+from swiftlet import LONGEST, LONGEST_TOKENS, eventually
 
 CALL = {"model": "chat", "prompt": "Once upon a time", "max_tokens": 4}
 
@@ -55,13 +55,13 @@ def test_a_host_that_works_is_not_evicted(pool):
     system = pool("memory: 40MiB", "memory: 40MiB", "--model-memory", "60MiB")
     assert chat(system) == 200
     working = system.processes("swiftlet-host")
-    stream = system.stream("/v1/completions", LONG)
+    stream = system.stream("/v1/completions", LONGEST)
     assert stream.event()
     with ThreadPoolExecutor(1) as threads:
         other = threads.submit(embed, system)
         assert stream.rest()[-1] == "[DONE]"
         assert other.result() == 200
-    assert system.invocation(stream.invocation)["usage"]["completion_tokens"] == LONG["max_tokens"]
+    assert system.invocation(stream.invocation)["usage"]["completion_tokens"] == LONGEST_TOKENS
     eventually(lambda: not any(process.alive for process in working), what="the end of the host that was evicted")
     assert system.stop() == 0
 
@@ -74,15 +74,15 @@ def test_both_stay_where_there_is_room_for_both(pool):
 
 
 def test_a_host_stays_warm_for_its_time_and_no_longer(pool):
-    system = pool("keep_warm: 1s", "keep_warm: always")
-    assert (chat(system), embed(system)) == (200, 200)
+    system = pool("keep_warm: 3s", "keep_warm: always")
+    assert (embed(system), chat(system)) == (200, 200)
     process = hosts(system)["chat"]["process"]
     # Each call begins its time anew.
     for _ in range(4):
-        time.sleep(0.5)
+        time.sleep(0.9)
         assert chat(system) == 200
     assert hosts(system)["chat"]["process"] == process
-    eventually(lambda: list(hosts(system)) == ["embed"], within=8, what="the end of an idle host")
+    eventually(lambda: list(hosts(system)) == ["embed"], within=15, what="the end of an idle host")
     assert chat(system) == 200 and hosts(system)["chat"]["process"] != process
     assert system.stop() == 0
 
@@ -103,7 +103,8 @@ def test_a_host_that_makes_no_progress_is_replaced(pool):
     began = time.monotonic()
     # It hangs with the call; nothing of the answer was out, so the next host makes it.
     answer = system.post("/v1/completions", CALL)
-    assert answer.status == 200 and time.monotonic() - began < 10 and not host.alive
+    assert answer.status == 200 and time.monotonic() - began < 20
+    eventually(lambda: not host.alive, what="the end of the one that hangs")
     assert "makes no progress and is replaced" in system.said
     record = system.invocation(answer.invocation)
     assert len(record["calls"]) == 1 and record["usage"]["completion_tokens"] == answer.json["usage"]["completion_tokens"]

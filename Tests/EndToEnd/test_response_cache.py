@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from swiftlet import System, eventually
+from swiftlet import LONGEST, System, eventually
 
 CALL = {"model": "chat", "prompt": "Once upon a time", "max_tokens": 12, "ignore_eos": True, "temperature": 0}
 # Of the embedding model, in its file.
@@ -127,13 +127,19 @@ def test_what_may_differ_or_has_effects_is_asked_each_time(caching):
 
 
 def test_a_stream_that_was_left_is_not_kept(caching):
-    body = {**CALL, "prompt": "Left", "max_tokens": 300}
+    # Small enough to be kept, and slow beside another that takes most of the host's time.
+    body = {**CALL, "prompt": "Left", "max_tokens": 480}
+    busy = caching.stream("/v1/completions", LONGEST | {"n": LONGEST["n"] - 1})
+    assert busy.event()
     stream = caching.stream("/v1/completions", body)
     assert stream.event()
     stream.hang_up()
-    caching.bill(stream.invocation)
-    again = caching.stream("/v1/completions", body)
-    assert again.response.headers["x-swiftlet-cache"] == "miss" and again.rest()[-1] == "[DONE]"
+    record = caching.bill(stream.invocation)
+    assert record["status"] == "client_closed" and record["usage"]["completion_tokens"] < 480
+    busy.hang_up()
+    for outcome in ("miss", "hit"):
+        again = caching.stream("/v1/completions", body)
+        assert again.response.headers["x-swiftlet-cache"] == outcome and again.rest()[-1] == "[DONE]"
 
 
 def test_tenants_share_nothing_and_keys_of_one_do(caching):
@@ -187,7 +193,8 @@ def test_another_version_or_model_is_asked_anew(caching):
     # What is in the file counts, not which file it is.
     replace(data)
     kill_hosts()
-    assert cache(embed(caching, "versions")) == "hit"
+    # Until it is known what the file holds, nothing is looked up.
+    assert eventually(lambda: cache(embed(caching, "versions")), what="knowing the file") == "hit"
     assert cache(embed(caching, "that the host runs again")) == "miss"
     # The host that runs still is what it was; the next one is another.
     assert data.count(NAME) == 1

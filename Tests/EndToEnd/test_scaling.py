@@ -14,19 +14,19 @@ from swiftlet import eventually
 
 
 def place_faulty(system, functions, name: str, *manifest: str):
-    eventually(lambda: system.request("GET", f"/{name}").status == 404, within=5, what="the end of the last test's function")
+    eventually(lambda: system.request("GET", f"/{name}").status == 404, what="the end of the last test's function")
     functions.place(name, {
         "function.yaml": "\n".join([
             f"name: {name}", f"routes: [GET /{name}, POST /{name}, PUT /{name}, POST /{name}/again idempotent]",
             f"handler: {json.dumps([sys.executable, 'faulty.py'])}", f"health: {{probe: {{method: GET, path: /{name}}}}}", *manifest]),
         "faulty.py": HANDLERS / "faulty.py",
     })
-    eventually(lambda: system.request("GET", f"/{name}").status == 200, within=5, what=f"serving {name}")
+    eventually(lambda: system.request("GET", f"/{name}").status == 200, what=f"serving {name}")
 
 
 @pytest.fixture
 def faulty(system, functions):
-    place_faulty(system, functions, "faulty", "limits: {timeout: 10s, idle_timeout: 1s, memory: 128MiB}")
+    place_faulty(system, functions, "faulty", "limits: {timeout: 10s, idle_timeout: 2s, memory: 128MiB}")
     return system
 
 
@@ -45,7 +45,7 @@ def test_a_worker_that_goes_wrong_is_told_and_replaced(faulty, mode, status, cod
     after = eventually(lambda: (a := faulty.request("GET", "/faulty")).status == 200 and a, what="the next answer")
     if mode not in ("nothing",):  # which is a whole, if poor, exchange
         assert after.body != before
-        eventually(lambda: int(before) not in {p.pid for p in faulty.processes()}, within=8, what="the worker's end")
+        eventually(lambda: int(before) not in {p.pid for p in faulty.processes()}, what="the worker's end")
 
 
 def test_a_stream_that_stalls_ends_in_an_error(faulty):
@@ -55,7 +55,7 @@ def test_a_stream_that_stalls_ends_in_an_error(faulty):
     began = time.monotonic()
     events = [line for line in response.read().split(b"\n") if line.startswith(b"data: ")]
     assert events[0] == b"data: 1" and json.loads(events[-1][6:])["error"]["code"] == "timeout"
-    assert time.monotonic() - began < 5  # the idle timeout, not the whole one
+    assert time.monotonic() - began < 8  # the idle timeout, not the whole one
 
 
 def test_a_stream_that_was_whole_before_its_worker_died_is_whole(faulty):
@@ -98,9 +98,9 @@ def test_a_worker_is_replaced_after_its_last_request(system, functions):
 
 def test_a_burst_starts_what_it_needs_and_the_log_says_why(system, functions):
     functions.place_python("burst", "GET /burst", "scale: {max: 3, concurrency: 1, idle: 1s}")
-    eventually(lambda: system.request("GET", "/burst").status == 200, within=5)
+    eventually(lambda: system.request("GET", "/burst").status == 200)
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda _: system.request("GET", "/burst?wait=0.1"), range(12)))
+        answers = list(pool.map(lambda _: system.request("GET", "/burst?wait=0.4"), range(12)))
     assert [answer.status for answer in answers] == [200] * 12
     assert len({answer.json["process"] for answer in answers}) == 3
     log = system.state / "log/serve.log"
@@ -111,41 +111,47 @@ def test_a_burst_starts_what_it_needs_and_the_log_says_why(system, functions):
 
 def test_one_keys_burst_does_not_delay_anothers_call(system, functions, new_key):
     functions.place_python("fair", "GET /fair", "scale: {max: 1, concurrency: 1}")
-    eventually(lambda: system.request("GET", "/fair").status == 200, within=5)
+    eventually(lambda: system.request("GET", "/fair").status == 200)
     _, other = new_key()
     with ThreadPoolExecutor(20) as pool:
         many = [pool.submit(system.request, "GET", "/fair?wait=0.1") for _ in range(20)]
-        time.sleep(0.3)
-        began = time.monotonic()
+        eventually(lambda: any(answer.done() for answer in many), what="the first answer")
         assert system.request("GET", "/fair", key=other).status == 200
-        assert time.monotonic() - began < 0.6  # its share is the next turn; behind the burst it would be 1.5 s and more
+        # Its share is the next turn. Behind the burst it would be the last.
+        assert sum(answer.done() for answer in many) < 12
         assert all(answer.result().status == 200 for answer in many)
 
 
 def test_what_cannot_be_served_in_time_is_told_when_to_come_back(system, functions):
     functions.place_python("tight", "GET /tight", "scale: {max: 1, concurrency: 1}", "limits: {timeout: 2s}")
-    eventually(lambda: system.request("GET", "/tight").status == 200, within=5)
+    eventually(lambda: system.request("GET", "/tight").status == 200)
     for _ in range(4):
         assert system.request("GET", "/tight?wait=0.2").status == 200
-    began = time.monotonic()
+
+    def ask(_):
+        began = time.monotonic()
+        answer = system.request("GET", "/tight?wait=0.2")
+        return answer, time.monotonic() - began
+
     with ThreadPoolExecutor(30) as pool:
-        answers = list(pool.map(lambda _: (system.request("GET", "/tight?wait=0.2"), time.monotonic() - began), range(30)))
-    refused = [answer for answer, after in answers if answer.status == 429 and after < 1]
+        answers = list(pool.map(ask, range(30)))
+    # At once, and not when its time is over.
+    refused = [answer for answer, seconds in answers if answer.status == 429 and seconds < 1.5]
     # What was let in is served, but for what a slow moment may take from the last.
     statuses = [answer.status for answer, _ in answers]
-    assert len(refused) >= 15 and statuses.count(200) >= 5 and set(statuses) <= {200, 429, 504}
+    assert len(refused) >= 10 and statuses.count(200) >= 3 and set(statuses) <= {200, 429, 504}
     for answer in refused:
         assert answer.error["code"] == "rate_limit_exceeded"
         assert 0 < int(answer.headers["retry-after-ms"]) <= 1000 * int(answer.headers["retry-after"])
     time.sleep(max(int(answer.headers["retry-after-ms"]) for answer in refused) / 1000)
-    assert system.request("GET", "/tight").status == 200
+    eventually(lambda: system.request("GET", "/tight").status == 200, what="room, when it was said to come")
 
 
 def test_health_answers_when_everything_else_is_full(system, functions):
     """Two functions with full queues, and more requests than nginx lets through."""
     for name in ("full", "fuller"):
         functions.place_python(name, f"GET /{name}", "scale: {max: 1, concurrency: 1}")
-        eventually(lambda: system.request("GET", f"/{name}").status == 200, within=5)
+        eventually(lambda: system.request("GET", f"/{name}").status == 200)
     waiting = []
     try:
         for number in range(3300):

@@ -37,13 +37,15 @@ import Darwin
         let team = try #require(swl_team_create(3))
         defer { swl_team_destroy(team) }
         for _ in 0..<100 { swl_team_run(team, 8, { _, _, _ in }, UnsafeMutableRawPointer(team)) }
-        // Longer than helpers look out for.
-        usleep(20_000)
-        let before = Usage()
-        usleep(300_000)
-        let idle = Usage().since(before)
-        #expect(idle.seconds < 0.02, "\(idle)")
-        #expect(idle.switches < 50, "\(idle)")
+        // Once they have stopped to look out for more: on a busy machine some get their turn to do so late.
+        var idle = Usage()
+        for _ in 0..<20 {
+            let before = Usage()
+            usleep(100_000)
+            idle = Usage().since(before)
+            if idle.seconds < 0.007, idle.switches < 20 { return }
+        }
+        Issue.record("an idle team took \(idle)")
     }
 
     /// Another team on the same processors needs them meanwhile.

@@ -103,7 +103,8 @@ import Wire
                     // There is no such key.
                     let payer = index % 2 == 0 ? key.id : "nobody"
                     do {
-                        _ = try await ledger.enter(Reservation(key: payer, tenant: "t", function: "hello", route: "GET /hello"), settlement)
+                        let reservation = Reservation(key: payer, tenant: "t", function: "hello", route: "GET /hello")
+                        _ = try await ledger.enter(reservation, settlement, isPatient: true)
                         return 0
                     } catch {
                         return 1
@@ -113,7 +114,8 @@ import Wire
             return await group.reduce(0, +)
         }
         #expect(failures == 100)
-        #expect(ledger.commitCounts.commits - before.commits < 200)
+        // Each of them alone would be 100: what fails has failed beside others.
+        #expect((1..<100).contains(ledger.commitCounts.commits - before.commits))
         #expect(try scratch.count("invocations") == 100 && scratch.count("chain") == 100)
         #expect(try await ledger.verify().faults.isEmpty)
     }

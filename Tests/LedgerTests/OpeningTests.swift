@@ -111,22 +111,30 @@ import Wire
 
     @Test func `A ledger from before invocations were entered at their end goes on, and is whole`() async throws {
         let scratch = try Scratch()
-        do {
-            let ledger = try Ledger(path: scratch.ledger)
-            for _ in 0..<3 { try await ledger.settle(ledger.reserved().id, Settlement(status: .succeeded, httpStatus: 200, duration: .zero)) }
-        }
-        try scratch.write { db in
-            try db.execute(sql: """
-                DROP TRIGGER entered_settlements_are_chained;
-                DELETE FROM grdb_migrations WHERE identifier = 'invocations entered at their end';
-                """)
-        }
+        let fixture = Bundle.module.bundleURL.appendingPathComponent("Fixtures/ledger-version-6.sql")
+        let older = try String(contentsOf: fixture, encoding: .utf8)
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        try DatabaseQueue(path: scratch.ledger, configuration: configuration).inDatabase { try $0.execute(sql: older) }
+        #expect(try scratch.count("chain") == 4)
+
         let ledger = try Ledger(path: scratch.ledger)
+        #expect(try await ledger.verify().faults == [])
+        // Its tables and triggers are those of a new one, but for how their text is set.
+        let new = try Scratch()
+        _ = try Ledger(path: new.ledger)
+        #expect(try scratch.schema() == new.schema())
+        #expect(try await ledger.settleLeftovers().invocations == 1)
+
         let entered = try await ledger.entered()
         _ = try await ledger.record(UsageRow(invocation: entered.id, model: "chat", kind: .chat, promptTokens: 3, started: noon))
         try await ledger.settle(ledger.reserved().id, Settlement(status: .succeeded, httpStatus: 200, duration: .zero))
-        #expect(try scratch.count("chain") == 6)
+        #expect(try scratch.count("chain") == 4 + 4)
         #expect(try await ledger.verify().faults == [])
+        // Of the older ones the first two may go, with a late call.
+        #expect(try await ledger.prune(before: noon + 1.5 * 3600) == 2)
+        let after = try await ledger.verify()
+        #expect(after.faults == [] && after.pruned == 3)
     }
 
     @Test func `A missing folder and a missing ledger are told apart`() throws {
@@ -135,5 +143,17 @@ import Wire
         let missing = #expect(throws: LedgerError.self) { try Ledger(path: scratch.ledger, creating: false) }
         #expect(missing?.code == .missing)
         #expect(!FileManager.default.fileExists(atPath: scratch.ledger))
+    }
+}
+
+extension Scratch {
+    /// Every table, index and trigger, with the words of what made it.
+    fileprivate func schema() throws -> [[String]] {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        return try DatabaseQueue(path: ledger, configuration: configuration).read { db in
+            let made = try Row.fetchAll(db, sql: "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+            return made.map { row in [row["name"]] + (row["sql"] as String).split { $0.isWhitespace || "\",;()".contains($0) }.map(String.init) }
+        }
     }
 }

@@ -21,18 +21,22 @@ struct DrainReport: Service {
         begin.continuation.finish()
     }
 
-    /// Reports from the moment the end begins until the task is cancelled.
-    func report() async {
+    /// Reports from the moment the end begins until the time is over.
+    /// - Throws: `CancellationError` when everything has ended before.
+    func report() async throws {
         for await _ in begin.stream {}
-        guard !Task.isCancelled else { return }
+        let start = ContinuousClock.now
         for second in 0..<timeout {
+            try Task.checkCancellation()
             let running = await gateway.runningCalls()
-            guard !running.isEmpty else { return logger.info("stopping; no calls run") }
+            if running.isEmpty {
+                logger.info("stopping; no calls run")
+                return try await Task.sleep(until: start + .seconds(timeout))
+            }
             logger.notice("stopping: \(Self.text(running)) to finish within \(timeout - second) s")
-            // The last word comes just before the time is over and everything is cut off.
-            try? await Task.sleep(for: second + 1 < timeout ? .seconds(1) : .milliseconds(900))
-            if Task.isCancelled { return }
+            try await Task.sleep(until: start + .seconds(second + 1))
         }
+        try Task.checkCancellation()
         let running = await gateway.runningCalls()
         if !running.isEmpty { logger.warning("stopping: \(Self.text(running)) cut off after \(timeout) s") }
     }

@@ -62,13 +62,18 @@ struct Serve: AsyncParsableCommand {
         let drain = DrainReport(gateway: gateway, timeout: drainTimeout, logger: logger)
         services.append(drain)
         var configuration = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        configuration.maximumGracefulShutdownDuration = .seconds(drainTimeout)
         configuration.maximumCancellationDuration = .seconds(15)
         defer { try? FileManager.default.removeItem(atPath: directory.run) }
-        let report = Task { await drain.report() }
-        defer { report.cancel() }
+        let group = ServiceGroup(configuration: configuration)
+        let running = Task { try await group.run() }
+        // It says what is cut off, and only then is it.
+        let end = Task {
+            try await drain.report()
+            running.cancel()
+        }
+        defer { end.cancel() }
         do {
-            try await ServiceGroup(configuration: configuration).run()
+            try await running.value
         } catch {
             await gateway.finish()
             throw error

@@ -43,22 +43,23 @@ extension Ledger {
     /// entered first.
     /// - Returns: Whether the bill is complete; a call that goes on for longer than `patience` is entered when it ends.
     package func awaitCalls(of invocation: UUIDv7, patience: Duration) async throws -> Bool {
-        let deadline = ContinuousClock.now + patience
-        var pause = Duration.milliseconds(1)
-        while true {
-            let counting = try await tallies(counting: invocation)
-            if counting.isEmpty { return true }
-            var collected = Collected()
-            for path in counting {
-                if let file = try orphan(path) { try await collect(file, into: &collected) }
+        // Settling goes on when its client has gone, so this does, too: its reads end with the task that asks.
+        try await Task {
+            let deadline = ContinuousClock.now + patience
+            var pause = Duration.milliseconds(1)
+            while true {
+                let counting = try await tallies(counting: invocation)
+                if counting.isEmpty { return true }
+                var collected = Collected()
+                for path in counting {
+                    if let file = try orphan(path) { try await collect(file, into: &collected) }
+                }
+                if collected.calls > 0 { continue }
+                guard .now < deadline else { return false }
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .milliseconds(20))
             }
-            if collected.calls > 0 { continue }
-            guard .now < deadline else { return false }
-            // Settling goes on when its client has gone, so this wait does, too.
-            let time = pause
-            await Task { try? await Task.sleep(for: time) }.value
-            pause = min(pause * 2, .milliseconds(20))
-        }
+        }.value
     }
 
     /// The tallies of hosts that count for `invocation`, and not only for attempts that were given up.
