@@ -105,11 +105,17 @@ room("Nginx", in: "Gateway", ["SwiftletSystem", mustache])
 room("Identity", in: "Gateway", ["HTTPClient", "Wire", .product(name: "JWTKit", package: "jwt-kit")])
 room("ResponseCache", in: "Gateway", ["Ledger", "SwiftletSystem", "Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("Front", in: "Gateway", [
-    "FastCGI", "ResponseCache", "Supervisor", "Ledger", "HTTPClient", "Identity", "Wire", "SwiftletSystem", hummingbird, .product(name: "Crypto", package: "swift-crypto"),
+    "FastCGI", "ResponseCache", "Supervisor", "Ledger", "HTTPClient", "Identity", "Wire", "SwiftletSystem", hummingbird, logging,
+    .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
 ])
 program("swiftlet", at: "Runtime/CommandLine", [
-    "Front", "Nginx", "Supervisor", "Inference", "Jinja", "Ledger", "HTTPClient", "SwiftletSystem", "Wire", mustache,
+    "Front", "Nginx", "Supervisor", "Inference", "Jinja", "Ledger", "HTTPClient", "SwiftletSystem", "Wire", logging, mustache,
     .product(name: "ArgumentParser", package: "swift-argument-parser"),
     .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

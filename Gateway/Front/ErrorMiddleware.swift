@@ -5,17 +5,6 @@ import Logging
 import NIOCore
 import Wire
 
-extension HTTPField.Name {
-    static let invocationID = HTTPField.Name("x-swiftlet-invocation-id")!
-    /// Which version of the function answered.
-    static let functionVersion = HTTPField.Name("x-swiftlet-function-version")!
-    /// From a worker: its connection may stay open for the next request.
-    static let keepConnection = HTTPField.Name("x-swiftlet-keep-connection")!
-    /// As OpenAI's API says it, and its clients prefer it.
-    static let retryAfterMilliseconds = HTTPField.Name("retry-after-ms")!
-    static let accelBuffering = HTTPField.Name("x-accel-buffering")!
-}
-
 /// Turns every error into OpenAI's error object with its status, and names the invocation in every response.
 struct ErrorMiddleware: RouterMiddleware {
     func handle(
@@ -35,52 +24,5 @@ struct ErrorMiddleware: RouterMiddleware {
 extension Response {
     init(_ answer: WholeAnswer) {
         self.init(status: answer.head.status, headers: answer.head.headerFields, body: .init(byteBuffer: answer.body))
-    }
-}
-
-extension WholeAnswer {
-    /// What a client is told of an error.
-    init(to error: any Error, _ request: HTTPRequest, invocation: UUIDv7, logger: Logger) {
-        if let error = error as? ResponseError {
-            self.init(to: error.error)
-            head.headerFields.append(contentsOf: error.headers)
-        } else {
-            self.init(to: Self.apiError(error, request, invocation, logger))
-        }
-    }
-
-    init(to error: APIError) {
-        let body = (try? JSON.encode(error)) ?? []
-        var headers: HTTPFields = [.contentType: "application/json", .contentLength: "\(body.count)"]
-        if error.status == 401 { headers[.wwwAuthenticate] = "Bearer" }
-        if let wait = error.retryAfter {
-            let milliseconds = max(1, Int((wait / .milliseconds(1)).rounded(.up)))
-            headers[.retryAfter] = "\((milliseconds + 999) / 1000)"
-            headers[.retryAfterMilliseconds] = "\(milliseconds)"
-        }
-        self.init(head: HTTPResponse(status: .init(integerLiteral: error.status), headerFields: headers), body: ByteBuffer(bytes: body))
-    }
-
-    private static func apiError(_ error: any Error, _ request: HTTPRequest, _ invocation: UUIDv7, _ logger: Logger) -> APIError {
-        switch error {
-        case let error as APIError:
-            return error
-        case let error as LedgerError where error.code == .insufficientQuota:
-            return .insufficientQuota(error.message)
-        case let error as LedgerError:
-            logger.error("invocation \(invocation): \(error)")
-            return .overloaded("The ledger cannot be written at the moment, so nothing is served that could not be billed.")
-        case let error as HTTPError where error.status == .notFound:
-            let path = (request.path ?? "/").prefix { $0 != "?" }
-            return .notFound("Unknown request URL: \(request.method.rawValue) \(path).", code: "unknown_url")
-        case let error as any HTTPResponseError:
-            return APIError(
-                status: error.status.code, message: "\(error.status.reasonPhrase).", type: "invalid_request_error")
-        case is CancellationError:
-            return APIError(status: 499, message: "The client closed the request.", type: "server_error", code: "client_closed")
-        default:
-            logger.error("invocation \(invocation) failed: \(error)")
-            return .internalError
-        }
     }
 }

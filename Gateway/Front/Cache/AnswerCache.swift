@@ -8,11 +8,6 @@ import SwiftletSystem
 import Synchronization
 import Wire
 
-extension HTTPField.Name {
-    /// `hit` or `miss`, for functions that keep answers.
-    static let cacheStatus = HTTPField.Name("x-swiftlet-cache")!
-}
-
 /// The answers of functions that keep them (`cache:` in `function.yaml`): which requests may be answered by an earlier answer, and
 /// which answers may be kept. Without the cache every call runs, so that what goes wrong here is logged and no more.
 struct AnswerCache: Sendable {

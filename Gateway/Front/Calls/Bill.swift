@@ -3,13 +3,6 @@ import Ledger
 import Logging
 import Supervisor
 
-extension HTTPField.Name {
-    static let cost = HTTPField.Name("x-swiftlet-cost-usd")!
-    static let queueTime = HTTPField.Name("x-swiftlet-queue-ms")!
-    static let coldStartTime = HTTPField.Name("x-swiftlet-cold-start-ms")!
-    static let totalTime = HTTPField.Name("x-swiftlet-total-ms")!
-}
-
 /// What is entered of an invocation that has ended.
 struct Bill: Sendable {
     let invocation: Invocation

@@ -177,9 +177,3 @@ final class ClientExchange: Sendable {
         }
     }
 }
-
-/// A response that is known as a whole.
-struct WholeAnswer: Sendable {
-    var head: HTTPResponse
-    var body: ByteBuffer
-}

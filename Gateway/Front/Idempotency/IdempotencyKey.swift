@@ -5,11 +5,6 @@ import Ledger
 import NIOCore
 import Wire
 
-extension HTTPField.Name {
-    static let idempotencyKey = HTTPField.Name("idempotency-key")!
-    static let idempotentReplayed = HTTPField.Name("idempotent-replayed")!
-}
-
 /// `Idempotency-Key`, as Stripe's API has it (https://docs.stripe.com/api/idempotent_requests): a request that is sent again with
 /// the same key and content is run and billed once, and answered again with what it was answered then.
 ///
@@ -41,11 +36,9 @@ enum IdempotencyKey {
         case .new:
             return nil
         case .running:
-            throw ResponseError(
-                error: APIError(
-                    status: 409, message: "A request with this Idempotency-Key is still running. Try again when it has ended.",
-                    type: "idempotency_error", code: "idempotency_key_in_use"),
-                headers: [.retryAfter: "1"])
+            throw APIError(
+                status: 409, message: "A request with this Idempotency-Key is still running. Try again when it has ended.",
+                type: "idempotency_error", code: "idempotency_key_in_use", retryAfter: .seconds(1))
         case .different:
             throw APIError(
                 status: 422, message: "This Idempotency-Key was used for another request. Use a new one for new content.",

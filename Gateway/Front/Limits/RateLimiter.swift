@@ -55,12 +55,6 @@ extension ResponseError {
         case .tokens(let limit, let wait): ("Rate limit reached: this key may use \(limit) tokens per minute.", wait)
         case .parallel(let limit): ("Rate limit reached: this key may make \(limit) requests at once.", Duration.seconds(1))
         }
-        let seconds = max(1, Int((wait / .seconds(1)).rounded(.up)))
-        self.init(
-            error: APIError(
-                status: 429, message: "\(message) Try again in \(KeyLimits.text(wait)).", type: "rate_limit_error", code: "rate_limit_exceeded"),
-            headers: headers)
-        self.headers[.retryAfter] = "\(seconds)"
-        self.headers[.init("retry-after-ms")!] = "\(Int((wait / .milliseconds(1)).rounded(.up)))"
+        self.init(error: .busy("\(message) Try again in \(KeyLimits.text(wait)).", retryAfter: wait), headers: headers)
     }
 }

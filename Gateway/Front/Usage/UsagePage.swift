@@ -137,7 +137,11 @@ package struct UsagePage {
             text += #","output_tokens":\#(usage.completionTokens),"input_cached_tokens":\#(usage.cachedTokens)"#
         }
         if report == .usage { text += #","cost":\#(usage.cost)"# }
-        for (group, value) in zip(groups, group.values) { text += #","\#(group.name)":\#(try Self.quoted(value))"# }
+        for (group, value) in zip(groups, group.values) {
+            var quoted: [UInt8] = []
+            try quoted.append(jsonString: value)
+            text += #","\#(group.name)":\#(String(decoding: quoted, as: UTF8.self))"#
+        }
         for name in absentNames { text += #","\#(name)":null"# }
         return text + "}"
     }
@@ -146,10 +150,5 @@ package struct UsagePage {
     private var absentNames: [String] {
         let names = report == .costs ? ["line_item", "project_id"] : ["project_id", "user_id", "api_key_id", "model"]
         return names.filter { name in !groups.contains { $0.name == name } }
-    }
-
-    private static func quoted(_ text: String) throws -> String {
-        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
-        return isPlain ? "\"\(text)\"" : String(decoding: try JSON.encode(text), as: UTF8.self)
     }
 }

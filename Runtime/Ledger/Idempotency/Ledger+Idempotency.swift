@@ -53,7 +53,7 @@ extension Ledger {
     private static let idempotencyLifetime: Int64 = 24 * 3600 * 1000
 
     /// Claims a request's token, for one caller of all that ask at once. Whoever gets `new` settles with the answer
-    /// (``settle(_:_:answering:)``), or lets the token go.
+    /// (``settle(_:_:durably:answering:)``), or lets the token go.
     package func claim(_ request: IdempotentRequest, now: Date = .now) async throws -> IdempotencyClaim {
         try await write(durably: false) { db in
             let time = now.milliseconds

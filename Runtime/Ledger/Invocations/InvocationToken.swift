@@ -104,11 +104,11 @@ extension InvocationToken: Decodable {
             text += #"","exp":"#.utf8
             text += String(expires.milliseconds).utf8
             text += #","ten":"#.utf8
-            try text.append(quoted: tenant)
+            try text.append(jsonString: tenant)
             text += #","key":"#.utf8
-            try text.append(quoted: key)
+            try text.append(jsonString: key)
             text += #","fn":"#.utf8
-            try text.append(quoted: function)
+            try text.append(jsonString: function)
             text += #","models":"#.utf8
             try text.append(list: models)
             if let keyModels {
@@ -117,7 +117,7 @@ extension InvocationToken: Decodable {
             }
             if attempt != .whole {
                 text += #","try":"#.utf8
-                try text.append(quoted: attempt.path)
+                try text.append(jsonString: attempt.path)
             }
             text += "}".utf8
             return text
@@ -130,19 +130,9 @@ extension [UInt8] {
         append(UInt8(ascii: "["))
         for (index, string) in strings.enumerated() {
             if index > 0 { append(UInt8(ascii: ",")) }
-            try append(quoted: string)
+            try append(jsonString: string)
         }
         append(UInt8(ascii: "]"))
-    }
-
-    fileprivate mutating func append(quoted text: String) throws {
-        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
-            self += try JSONEncoder().encode(text)
-            return
-        }
-        append(UInt8(ascii: "\""))
-        self += text.utf8
-        append(UInt8(ascii: "\""))
     }
 }
 

@@ -7,7 +7,7 @@ import Wire
 ///
 /// A call is entered before it begins, each token counted before its text is sent, and the entry closed when the ledger has the
 /// call's usage row. Counting is a store to mapped memory, no system call; killed at any point, the host leaves what its callers
-/// may have received, and whoever finds that (``Ledger/collectTallies()``) makes usage rows of it.
+/// may have received, and whoever finds that (``Ledger/collectTallies(patience:)``) makes usage rows of it.
 package final class Tally: Sendable {
     private struct State {
         var free: [Int]

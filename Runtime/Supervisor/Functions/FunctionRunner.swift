@@ -197,7 +197,7 @@ package final class FunctionRunner: Sendable {
     // MARK: Actions
 
     private func perform(_ actions: [FunctionPool.Action], _ state: inout State) {
-        if state.pool.hasDecided { for decision in state.pool.takeDecisions() { logger.info("SCALE function=\(manifest.name) \(decision.line)") } }
+        for decision in state.pool.takeDecisions() { logger.info("SCALE function=\(manifest.name) \(decision.line)") }
         var started: Set<FunctionPool.WorkerID> = []
         for action in actions {
             switch action {

@@ -99,8 +99,6 @@ package struct FunctionPool {
     package var waitingCount: Int { queue.count }
     package var runningCount: Int { running.count }
 
-    package var hasDecided: Bool { !decisions.isEmpty }
-
     package mutating func takeDecisions() -> [Autoscaler.Decision] {
         defer { decisions = [] }
         return decisions
