@@ -77,14 +77,14 @@ package struct Gateway: Sendable {
         let (supervisor, controlSocket) = (supervisor, state.controlSocket)
         let (clients, functions) = (clients, functions)
         var fastCGI = FastCGIChannel.Configuration()
-        fastCGI.additionalHandlers = { [FunctionGate(clients, isDated: false)] }
+        fastCGI.additionalHandlers = { [FunctionGate(clients, isHTTP: false)] }
         var services: [any Service] = [
             SupervisorService(supervisor: supervisor, routers: [clients, functions]),
             application(
                 ControlRoutes(supervisor: supervisor).responder, server: .http1(), address: .unixDomainSocket(path: controlSocket)
             ) { try supervisor.closeToFunctions(controlSocket) },
             application(
-                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp(), FunctionGate(functions, isDated: true)])),
+                functions, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp(), FunctionGate(functions, isHTTP: true)])),
                 address: .unixDomainSocket(path: internalSocket)
             ) { try supervisor.openToFunctions(internalSocket) },
             application(clients, server: .fastCGI(configuration: fastCGI), address: .unixDomainSocket(path: clientSocket)) { try nginx?.own(clientSocket) },
@@ -93,7 +93,7 @@ package struct Gateway: Sendable {
         if let retention { services.append(retention) }
         if let httpPort {
             services.append(application(
-                clients, server: .http1(configuration: .init(additionalChannelHandlers: [FunctionGate(clients, isDated: true)])),
+                clients, server: .http1(configuration: .init(additionalChannelHandlers: [CloseOnHangUp(), FunctionGate(clients, isHTTP: true)])),
                 address: .hostname("127.0.0.1", port: httpPort)))
         }
         return services

@@ -35,7 +35,7 @@ final class LiveRouter: HTTPResponder, Sendable {
 
     func serve(_ functions: [ServedFunction]) {
         let routes = Routes(
-            functions: RouteTable(functions.flatMap { function in function.routes.map { ($0, function) } }),
+            functions: RouteTable(functions.flatMap { function in function.routes.map { ($0, function) } }, beside: SystemRoutes.all),
             others: Self.responder(beside: functions, keys: keys, system: system))
         current.withLock { $0 = routes }
     }
@@ -52,9 +52,9 @@ final class LiveRouter: HTTPResponder, Sendable {
         do {
             let caller = try await keys.caller(showing: client.request.headerFields)
             if let parent = caller.parent { client.belongs(to: parent.invocation) }
-            guard let version = match.target.runner(for: match.route, key: caller.key) else { throw APIError.internalError }
-            client.isAnswered(by: version.version)
-            try await invoker.call(version, match, for: caller, client)
+            guard let runner = match.target.runner(for: match.route, key: caller.key) else { throw APIError.internalError }
+            client.setVersion(runner.version)
+            try await invoker.call(runner, match, for: caller, client)
         } catch {
             await client.fail(error)
         }

@@ -2,8 +2,6 @@
 
 import hashlib
 import http.client
-import io
-import json
 import os
 import socket
 import time
@@ -13,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from functions import FunctionsFolder
-from swiftlet import eventually, free_port
+from swiftlet import eventually
 
 
 @pytest.fixture(scope="module")
@@ -167,45 +165,6 @@ def test_unknown_paths_and_methods_answer_in_openais_shape(system, method, path,
     assert answer.status == status and answer.error["type"] == "invalid_request_error"
     if status == 405:
         assert answer.headers["Allow"]
-
-
-class Kept(io.BufferedReader):
-    """Stays open for the next response, though a response closes it at its end."""
-
-    def close(self):
-        pass
-
-
-def test_requests_that_are_sent_ahead_are_answered_in_order(new_system):
-    """HTTP/1.1's pipelining, on the port for development: calls of functions and what the gateway answers itself, in turn."""
-    system, port = new_system(), free_port()
-    system.serve("--http-port", str(port))
-    FunctionsFolder(system).place_python("echo", "POST /echo, GET /echo", "limits: {body: 32MiB}", "scale: {concurrency: 8}")
-    eventually(lambda: system.request("GET", "/echo").status == 200, what="the echo function")
-    paths = ["/echo?1", "/v1/models", "/echo?2", "/echo?3", "/nowhere", "/echo?4"]
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        for path in paths:
-            body = "" if path[0:5] != "/echo" else "x" * 100_000
-            last = "Connection: close\r\n" if path == paths[-1] else ""
-            method = "POST" if body else "GET"
-            # The answer repeats it, so that it is longer than a connection takes at once, and is held until it is billed.
-            long = "".join(f"X-Long-{number}: {'y' * 38_000}\r\n" for number in (1, 2)) if path == "/echo?2" else ""
-            head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {system.key}\r\n{last}{long}Content-Length: {len(body)}\r\n\r\n"
-            connection.sendall((head + body).encode())
-        statuses, told = [], []
-        file = Kept(connection.makefile("rb", buffering=0))
-        for path in paths:
-            response = http.client.HTTPResponse(connection)
-            response.fp = file
-            response.begin()
-            statuses.append(response.status)
-            assert response.headers["date"] and response.headers["server"] == "swiftlet"
-            answer = json.loads(response.read())
-            if path.startswith("/echo"):
-                told.append((answer["parameters"]["QUERY_STRING"], answer["length"]))
-        assert statuses == [200, 200, 200, 200, 404, 200]
-        assert told == [(f"{number}", 100_000) for number in (1, 2, 3, 4)]
-        assert file.read() == b""
 
 
 def test_nginx_and_workers_without_models_wait_their_turn(system, echo):

@@ -50,4 +50,26 @@ import Testing
         #expect(found(.head, "/a", in: table("GET /a", "HEAD /a")) == "HEAD /a")
         #expect(found(.head, "/a", in: table("POST /a")) == nil)
     }
+
+    @Test func theOrderOfRoutesMakesNoDifference() {
+        for routes in [["GET /{a}/{b}", "GET /{a}", "GET /{a}/x"], ["GET /{a}/x", "GET /{a}", "GET /{a}/{b}"], ["GET /{a}", "GET /{a}/{b}", "GET /{a}/x"]] {
+            let table = RouteTable(routes.compactMap { text in Route(text).map { (route: $0, target: text) } })
+            #expect(found(.get, "/1/x", in: table) == "GET /{a}/x 1")
+        }
+    }
+
+    @Test func aParameterStandsForNoPathThatIsAnsweredElsewhere() throws {
+        let routes = ["GET /{page}", "POST /{page}", "POST /health", "GET /v1/{a}/{b}", "GET /v1/invocations/last"]
+        let others = try ["GET /health", "GET /v1/invocations/{id}"].map { try #require(Route($0)) }
+        let table = RouteTable(routes.compactMap { text in Route(text).map { (route: $0, target: text) } }, beside: others)
+        #expect(found(.get, "/health", in: table) == nil)
+        #expect(found(.head, "//health/", in: table) == nil)
+        #expect(found(.get, "/v1/invocations/1", in: table) == nil)
+        // What is more particular, or of another method, is a route of its own.
+        #expect(found(.get, "/v1/invocations/last", in: table) == "GET /v1/invocations/last")
+        #expect(found(.post, "/health", in: table) == "POST /health")
+        #expect(found(.put, "/health", in: table) == nil)
+        #expect(found(.get, "/wealth", in: table) == "GET /{page} wealth")
+        #expect(found(.get, "/v1/models/1", in: table) == "GET /v1/{a}/{b} models 1")
+    }
 }

@@ -97,7 +97,7 @@ package struct CGIResponseHeadParser {
     /// `404 Not Found`; the reason may be missing. A final status only: nothing follows a CGI response.
     private static func parseStatus(_ value: String) -> HTTPResponse.Status? {
         let code = value.utf8.prefix { $0 != UInt8(ascii: " ") }
-        guard code.count == 3, let number = HTTPRequest.contentLength(String(Substring(code))), 200...599 ~= number else { return nil }
+        guard code.count == 3, let number = HTTPRequest.decimal(String(Substring(code))), 200...599 ~= number else { return nil }
         return HTTPResponse.Status(code: number, reasonPhrase: String(Substring(value.utf8.dropFirst(4))))
     }
 

@@ -16,9 +16,7 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
 
     private var state = FastCGIRequesterState()
     private let decoder = NIOSingleStepByteToMessageProcessor(FastCGIRecordDecoder())
-    private var encoder = FastCGIRecordEncoder()
-    /// Of those who wrote what the encoder has.
-    private var written: EventLoopPromise<Void>?
+    private let writer = FastCGIRecordWriter()
     private var pending: Pending?
     /// Whether the consumer of the body has enough for now, and whether a read was asked for meanwhile.
     private var isPaused = false
@@ -49,9 +47,8 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
             guard (error as? IOError)?.errnoCode == EPIPE else { return }
             self.finish(FastCGIConnectionError(.notUsable, "the worker had closed the connection", cause: error))
         }
-        for record in records { encoder.encode(record) }
-        for (index, buffer) in encoder.take().enumerated() { context.write(wrapOutboundOut(buffer), promise: index == 0 ? begun : nil) }
-        context.flush()
+        for record in records { writer.add(record) }
+        writer.writeOut(context, begun: begun)
         setPaused(false)
         return exchange
     }
@@ -154,8 +151,7 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         finish(nil)
-        written?.fail(ChannelError.ioOnClosedChannel)
-        written = nil
+        writer.fail()
         context.fireChannelInactive()
     }
 
@@ -164,18 +160,8 @@ final class FastCGIClientHandler: ChannelDuplexHandler {
             promise?.fail(ChannelError.outputClosed)
             return
         }
-        encoder.encode(record)
-        guard let promise else { return }
-        if let written { written.futureResult.cascade(to: promise) } else { written = promise }
+        writer.add(record, promise: promise)
     }
 
-    func flush(context: ChannelHandlerContext) {
-        let buffers = encoder.take()
-        let promise = written
-        written = nil
-        for (index, buffer) in buffers.enumerated() {
-            context.write(wrapOutboundOut(buffer), promise: index == buffers.count - 1 ? promise : nil)
-        }
-        context.flush()
-    }
+    func flush(context: ChannelHandlerContext) { writer.writeOut(context) }
 }

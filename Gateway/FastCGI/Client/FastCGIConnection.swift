@@ -18,6 +18,9 @@ package final class FastCGIConnection: Sendable {
 
     deinit { close() }
 
+    /// Between tries at a socket whose backlog is full.
+    package static let longestPause = Duration.milliseconds(50)
+
     /// - Parameter timeout: also for a socket whose backlog is full: Linux refuses the connection then instead of letting
     ///   it wait, so it is tried again.
     /// - Throws: ``FastCGIConnectionError`` `.connectFailed`; `CancellationError`.
@@ -31,7 +34,7 @@ package final class FastCGIConnection: Sendable {
                 return try await attempt(path, on: eventLoopGroup.next(), timeout: deadline - .now, logger: logger)
             } catch let error as IOError where error.errnoCode == EAGAIN && ContinuousClock.now + pause < deadline {
                 try await Task.sleep(for: pause)
-                pause = min(pause * 2, .milliseconds(50))
+                pause = min(pause * 2, longestPause)
             } catch {
                 throw FastCGIConnectionError(.connectFailed, "no connection to the worker at \(path)", cause: error)
             }

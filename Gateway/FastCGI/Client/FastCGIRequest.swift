@@ -21,7 +21,7 @@ package struct FastCGIRequest: Sendable {
     }
 
     package mutating func append(_ name: String, _ value: String) {
-        if name == Self.lengthName, !value.isEmpty { contentLength = HTTPRequest.contentLength(value) }
+        if name == Self.lengthName, !value.isEmpty { contentLength = HTTPRequest.decimal(value) }
         encoded.write((name, value))
     }
 
@@ -49,23 +49,22 @@ extension FastCGIRequest {
         let path = Self.percentDecoded(mark.map { String(uri[..<$0]) } ?? uri)
         let host = request.authority ?? ""
         let server = Self.split(authority: host)
-        // Without a length, only these two have no body for sure.
-        var length = request.method == .get || request.method == .head ? "0" : ""
+        let length = request.bodyLength ?? ""
         var (type, address) = ("", "")
-        var names: [HTTPField.Name] = []
-        var values: [String] = []
+        var merged: [(name: HTTPField.Name, value: String)] = []
+        var places: [HTTPField.Name: Int] = [:]
         for field in request.headerFields {
             switch field.name {
-            case .contentLength: length = field.value
+            case .contentLength: break
             case .contentType: type = field.value
             case .remoteAddress: address = field.value
             case let name where !Self.isForWorkers(name): break
             case let name:
-                if let index = names.firstIndex(of: name) {
-                    values[index] += (name == .cookie ? "; " : ", ") + field.value
+                if let place = places[name] {
+                    merged[place].value += (name == .cookie ? "; " : ", ") + field.value
                 } else {
-                    names.append(name)
-                    values.append(field.value)
+                    places[name] = merged.count
+                    merged.append((name, field.value))
                 }
             }
         }
@@ -86,7 +85,7 @@ extension FastCGIRequest {
         append("CONTENT_TYPE", type)
         append(Self.lengthName, length)
         append("HTTP_HOST", host)
-        for (name, value) in zip(names, values) { append(Self.parameterName(of: name), value) }
+        for (name, value) in merged { append(Self.parameterName(of: name), value) }
     }
 
     private static func isForWorkers(_ name: HTTPField.Name) -> Bool {

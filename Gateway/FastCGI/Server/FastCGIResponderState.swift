@@ -124,7 +124,7 @@ package struct FastCGIResponderState {
         }
         guard content.readableBytes > 0 else {
             let head = try HTTPRequest(parameters: FastCGIParameters.decode(collected))
-            request?.input = .body(missing: head.headerFields.first(.contentLength).flatMap(HTTPRequest.contentLength))
+            request?.input = .body(missing: head.headerFields.first(.contentLength).flatMap(HTTPRequest.decimal))
             return .head(head)
         }
         guard collected.readableBytes + content.readableBytes <= limits.parameterBytes else {

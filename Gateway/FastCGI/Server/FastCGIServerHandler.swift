@@ -20,9 +20,7 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
 
     private var state: FastCGIResponderState
     private let decoder = NIOSingleStepByteToMessageProcessor(FastCGIRecordDecoder())
-    private var encoder = FastCGIRecordEncoder()
-    /// Of those who wrote what the encoder has.
-    private var written: EventLoopPromise<Void>?
+    private let writer = FastCGIRecordWriter()
     private var phase = Phase.open
     /// Whether a short response is on its way that goes to the peer in one piece, at its end.
     private var holdsFlush = false
@@ -61,8 +59,8 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
         case .reply(let record, let thenClose):
             // Replies are not held back by the peer's reading, so they could pile up.
             guard context.channel.isWritable else { throw FastCGIProtocolError("the Web server asks but does not read answers") }
-            encoder.encode(record)
-            writeOut(context: context)
+            writer.add(record)
+            writer.writeOut(context)
             if thenClose { linger(context: context) }
         case .abort(let record):
             endInput(context: context)
@@ -70,8 +68,8 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
             let channel = context.channel
             let written = context.eventLoop.makePromise(of: Void.self)
             written.futureResult.whenComplete { _ in channel.close(promise: nil) }
-            write(record, promise: written)
-            writeOut(context: context)
+            writer.add(record, promise: written)
+            writer.writeOut(context)
         }
     }
 
@@ -97,8 +95,7 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         close(context: context)
-        written?.fail(ChannelError.ioOnClosedChannel)
-        written = nil
+        writer.fail()
         context.fireChannelInactive()
     }
 
@@ -119,19 +116,19 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
             return
         }
         let part = unwrapOutboundIn(data)
-        if case .head(let head) = part, let length = head.headerFields.first(.contentLength).flatMap(HTTPRequest.contentLength) {
+        if case .head(let head) = part, let length = head.headerFields.first(.contentLength).flatMap(HTTPRequest.decimal) {
             holdsFlush = length <= Self.longestHeld
         }
         switch state.respond(part) {
         case .nothing:
             promise?.succeed()
         case .send(let record):
-            write(record, promise: promise)
+            writer.add(record, promise: promise)
         case .finish(let endOfOutput, let endOfRequest, let endsInput, let thenClose):
             holdsFlush = false
-            encoder.encode(endOfOutput)
-            write(endOfRequest, promise: promise)
-            writeOut(context: context)
+            writer.add(endOfOutput)
+            writer.add(endOfRequest, promise: promise)
+            writer.writeOut(context)
             if endsInput {
                 context.fireChannelRead(wrapInboundOut(.end(nil)))
                 context.fireChannelReadComplete()
@@ -141,23 +138,7 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     }
 
     func flush(context: ChannelHandlerContext) {
-        if !holdsFlush { writeOut(context: context) }
-    }
-
-    private func write(_ record: FastCGIRecord, promise: EventLoopPromise<Void>?) {
-        encoder.encode(record)
-        guard let promise else { return }
-        if let written { written.futureResult.cascade(to: promise) } else { written = promise }
-    }
-
-    private func writeOut(context: ChannelHandlerContext) {
-        let buffers = encoder.take()
-        let promise = written
-        written = nil
-        for (index, buffer) in buffers.enumerated() {
-            context.write(wrapOutboundOut(buffer), promise: index == buffers.count - 1 ? promise : nil)
-        }
-        context.flush()
+        if !holdsFlush { writer.writeOut(context) }
     }
 
     /// The application closes. `.output`: it has served its last request here, or has failed in mid-response; then it
@@ -185,8 +166,8 @@ final class FastCGIServerHandler: ChannelDuplexHandler {
     /// to others (§4.2), and they miss FCGI_END_REQUEST.
     private func breakOff(context: ChannelHandlerContext) {
         holdsFlush = false
-        encoder.encode(FastCGIRecord(.unknownType, requestID: 0, content: ByteBuffer(repeating: 0, count: 8)))
-        writeOut(context: context)
+        writer.add(FastCGIRecord(.unknownType, requestID: 0, content: ByteBuffer(repeating: 0, count: 8)))
+        writer.writeOut(context)
     }
 
     private func linger(context: ChannelHandlerContext) {

@@ -62,7 +62,7 @@ extension HTTPRequest {
         guard let path else {
             throw FastCGIProtocolError("REQUEST_URI is missing: the Web server must send it beside the CGI parameters")
         }
-        if let length, Self.contentLength(length) == nil {
+        if let length, Self.decimal(length) == nil {
             throw FastCGIProtocolError("CONTENT_LENGTH is not a number of bytes")
         }
         for (name, value) in [(HTTPField.Name.remoteAddress, address), (.contentType, type), (.contentLength, length)] {
@@ -72,8 +72,11 @@ extension HTTPRequest {
             method: method, scheme: scheme ?? (isSecure ? "https" : "http"), authority: authority, path: path, headerFields: fields)
     }
 
-    /// The number of bytes that `text` states: digits only, because `Int` would also take a sign.
-    static func contentLength(_ text: String) -> Int? {
+    /// The length of its body as it is stated, or "0" where none can follow: without a length, only GET and HEAD have no body for sure.
+    package var bodyLength: String? { headerFields.first(.contentLength) ?? (method == .get || method == .head ? "0" : nil) }
+
+    /// A number in digits only: `Int` would also take a sign.
+    static func decimal(_ text: String) -> Int? {
         text.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 } ? Int(text) : nil
     }
 

@@ -13,7 +13,7 @@ extension HTTPField.Name {
 /// What is entered of an invocation that has ended.
 struct Bill: Sendable {
     let invocation: Invocation
-    let outcome: FunctionCall.Outcome
+    var outcome: FunctionCall.Outcome
     /// What the invocation is charged beside its calls.
     let fee: Fee
     /// Whether the ledger knows it already.
@@ -51,7 +51,9 @@ struct Bill: Sendable {
         }
         let record =
             if isReserved {
-                try await ledger.settle(invocation.id, settlement, durably: mayCharge, answering: answering)
+                // Durably, where the bill would be money lost with the machine's power. What another function made for this one is
+                // not: its model calls are durable by themselves, and the next start settles what it finds open.
+                try await ledger.settle(invocation.id, settlement, durably: invocation.mayCharge(fee), answering: answering)
             } else {
                 try await ledger.enter(invocation.reservation, settlement, isPatient: isPatient)
             }
@@ -59,12 +61,8 @@ struct Bill: Sendable {
         return record
     }
 
-    /// Whether a bill that is lost with the machine's power would be money lost. What another function made for this one is not: its
-    /// model calls are durable by themselves, and the next start settles what it finds open.
-    private var mayCharge: Bool { !invocation.function.models.isEmpty || !fee.isFree }
-
     /// Tries until the invocation is settled. The process's end ends it; then the next start settles.
-    /// - Parameter answering: as for ``settle(answering:)``: who asks again gets the answer that is billed.
+    /// - Parameter answering: as for ``settle(isPatient:answering:)``: who asks again gets the answer that is billed.
     func settleLater(_ error: any Error, answering: (request: IdempotentRequest, answer: KeptAnswer)?) {
         logger.error("invocation \(invocation.id) is not settled yet: \(error)")
         Task {
@@ -98,10 +96,6 @@ extension InvocationRecord {
 extension FunctionCall.Outcome {
     /// What the head of a stream says: the rest is known at its end.
     var headers: HTTPFields {
-        [.queueTime: "\(queued.wholeMilliseconds)", .coldStartTime: "\(isCold ? queued.wholeMilliseconds : 0)"]
+        [.queueTime: "\(queued.milliseconds)", .coldStartTime: "\(isCold ? queued.milliseconds : 0)"]
     }
-}
-
-extension Duration {
-    fileprivate var wholeMilliseconds: Int64 { Int64(self / .milliseconds(1)) }
 }

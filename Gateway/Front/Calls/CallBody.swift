@@ -8,7 +8,7 @@ enum CallBody: Sendable {
     /// All of it: it is sent in one go, and can be sent again to another worker.
     case whole(ByteBuffer)
     /// Sent as it comes.
-    case streamed(LimitedBody<FastCGIBody>)
+    case streamed(LimitedBody)
 
     /// Up to here the body is awaited before a worker is, so that no worker waits for a slow sender.
     private static let shortLength = 128 * 1024

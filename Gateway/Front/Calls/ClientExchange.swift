@@ -13,7 +13,7 @@ import Wire
 final class ClientExchange: Sendable {
     let request: HTTPRequest
     /// The rest of the request as it comes; `nil` when the head is all of it.
-    let body: FastCGIBody?
+    let body: ClientBody?
 
     private struct State {
         var task: Task<Void, Never>?
@@ -21,12 +21,14 @@ final class ClientExchange: Sendable {
         /// For every response.
         var version: String?
         var hasLeft = false
+        /// Whether it has waited for its client for the last time.
+        var isInterrupted = false
         var isOver = false
         /// Whether the head of the response has left.
         var hasBegun = false
     }
 
-    private let source: FastCGIBody.Source?
+    private let source: ClientBody.Source?
     /// Where the call runs: on the connection's event loop.
     let executor: EventLoopExecutor
     private let gate: NIOLoopBound<FunctionGate>
@@ -36,12 +38,10 @@ final class ClientExchange: Sendable {
     init(_ request: HTTPRequest, gate: NIOLoopBound<FunctionGate>, on executor: EventLoopExecutor, logger: Logger) {
         (self.request, self.gate, self.logger) = (request, gate, logger)
         self.executor = executor
-        let length = request.headerFields.first(.contentLength)
-        // Without a length, only these two have no body for sure.
-        if length == "0" || (length == nil && (request.method == .get || request.method == .head)) {
+        if request.bodyLength == "0" {
             (body, source) = (nil, nil)
         } else {
-            let made = FastCGIBody.make { gate.eventLoop.execute { gate.value.readOn() } }
+            let made = ClientBody.make { gate.eventLoop.execute { gate.value.readOn() } }
             (body, source) = (made.sequence, made.source)
         }
     }
@@ -55,7 +55,7 @@ final class ClientExchange: Sendable {
     func belongs(to parent: UUIDv7) { state.withLock { $0.invocation = parent } }
 
     /// Which version of the function answers.
-    func isAnswered(by version: String) { state.withLock { $0.version = version } }
+    func setVersion(_ version: String) { state.withLock { $0.version = version } }
 
     /// Runs the call, up to its first wait before this returns.
     func start(_ call: @escaping @Sendable () async -> Void) {
@@ -75,8 +75,9 @@ final class ClientExchange: Sendable {
 
     // MARK: What the client sends
 
-    func receive(_ bytes: ByteBuffer) {
-        if case .stopProducing = source?.yield(bytes) { gate.value.isBodyFull = true }
+    /// - Returns: whether the call takes more at the moment.
+    func receive(_ bytes: ByteBuffer) -> Bool {
+        if case .stopProducing = source?.yield(bytes) { false } else { true }
     }
 
     func receiveEnd() { source?.finish() }
@@ -91,8 +92,9 @@ final class ClientExchange: Sendable {
         task?.cancel()
     }
 
-    /// Ends whatever the call waits for: more of the request, or room for more of the answer.
+    /// Ends whatever the call waits for, now or later: more of the request, or room for more of the answer.
     func interrupt() {
+        state.withLock { $0.isInterrupted = true }
         source?.finish(CancellationError())
         gate.eventLoop.execute { [gate] in gate.value.makeRoom() }
     }
@@ -112,6 +114,8 @@ final class ClientExchange: Sendable {
         if !gate.value.hasRoom(for: self) { await room() }
     }
 
+    private var isInterrupted: Bool { state.withLock { $0.isInterrupted } }
+
     private func completed(_ head: HTTPResponse) -> HTTPResponse {
         let (invocation, version) = state.withLock { state in
             state.hasBegun = true
@@ -121,9 +125,17 @@ final class ClientExchange: Sendable {
         if head.headerFields[.invocationID] == nil { head.headerFields.append(HTTPField(name: .invocationID, value: "\(invocation)")) }
         if let version { head.headerFields[.functionVersion] = version }
         head.headerFields[.server] = Gateway.serverName
-        if gate.value.isDated { head.headerFields[.date] = Self.date() }
+        if gate.value.isHTTP {
+            head.headerFields[.date] = Self.date()
+            if closesConnection { head.headerFields[.connection] = "close" }
+            // NIO would send a chunked body, if an empty one, for HEAD too.
+            if request.method == .head, head.headerFields.first(.contentLength) == nil { head.headerFields[.contentLength] = "0" }
+        }
         return head
     }
+
+    /// Whether the client wants no other answer on this connection.
+    var closesConnection: Bool { request.headerFields.first(.connection)?.lowercased() == "close" }
 
     /// Now, as HTTP says it (RFC 9110 §5.6.7).
     private static func date() -> String {
@@ -153,12 +165,12 @@ final class ClientExchange: Sendable {
         await answer(WholeAnswer(to: error, request, invocation: invocation, logger: logger))
     }
 
-    /// Returns when the client takes more, when it has gone, or when the task is cancelled.
+    /// Returns when the client takes more, when it has gone, or when nobody may wait for it any more.
     private func room() async {
         let gate = gate
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                if Task.isCancelled { continuation.resume() } else { gate.value.awaitRoom(continuation) }
+                if Task.isCancelled || isInterrupted { continuation.resume() } else { gate.value.awaitRoom(continuation) }
             }
         } onCancel: {
             gate.eventLoop.execute { gate.value.makeRoom() }

@@ -86,10 +86,10 @@ struct FunctionCall: Sendable {
 
     // MARK: Workers
 
-    /// Hands `exchange` a connection to a worker, and to another one if the first died and the request may be sent again.
+    /// Hands `use` a connection to a worker, and to another one if the first died and the request may be sent again.
     private func withWorker(
         _ connections: WorkerConnections, _ body: CallBody, _ progress: Progress, _ limit: TimeLimit,
-        _ exchange: (FastCGIConnection, FastCGIRequest) async throws -> Void
+        _ use: (FastCGIConnection, FastCGIRequest) async throws -> Void
     ) async throws {
         var request = request
         var hasRetried = false
@@ -105,6 +105,11 @@ struct FunctionCall: Sendable {
                 connection = try await connections.take(
                     lease.socket, on: client.eventLoop, limit: function.manifest.scale.concurrency, deadline: invocation.deadline)
             } catch let error as FastCGIConnectionError where error.code == .connectFailed && !Task.isCancelled {
+                // A worker whose backlog is full for as long as this call can wait is not broken.
+                if ContinuousClock.now + FastCGIConnection.longestPause >= invocation.deadline {
+                    function.release(lease, .unanswered)
+                    throw DeadlinePassed(limit: .total)
+                }
                 function.release(lease, .broken)
                 continue
             } catch {
@@ -117,22 +122,24 @@ struct FunctionCall: Sendable {
             }
             let failure: (any Error)?
             do {
-                try await exchange(connection, request)
+                try await use(connection, request)
                 failure = nil
             } catch {
                 failure = error
             }
+            // From here on the connection may be another call's.
+            limit.onPassing { [client] in client.interrupt() }
             // The connection before the lease: who gets the lease next finds it, and never opens more than the worker serves.
-            if keepsConnections || progress.value.keepsConnection {
+            if takesOneAtATime || progress.value.keepsConnection {
                 connections.giveBack(connection, to: lease.socket)
             } else {
                 connections.close(connection, to: lease.socket)
             }
-            let isAnswered = progress.value.httpStatus != nil
+            let hasResponded = progress.value.httpStatus != nil
             // Cut off, a worker still has the request: it may hang for good, and it is replaced in milliseconds.
-            function.release(lease, limit.passed != nil ? .unusable : Self.ending(failure, isAnswered: isAnswered))
+            function.release(lease, limit.passed != nil ? .unusable : Self.ending(failure, hasResponded: hasResponded))
             guard let failure else { return }
-            switch isAnswered || Task.isCancelled || limit.passed != nil ? .never : Self.retry(after: failure, body) {
+            switch hasResponded || Task.isCancelled || limit.passed != nil ? .never : Self.retry(after: failure, body) {
             case .always: break
             case .onceIfIdempotent where route.isIdempotent && !hasRetried:
                 hasRetried = true
@@ -156,17 +163,17 @@ struct FunctionCall: Sendable {
         }
     }
 
-    private static func ending(_ failure: (any Error)?, isAnswered: Bool) -> FunctionPool.Ending {
+    private static func ending(_ failure: (any Error)?, hasResponded: Bool) -> FunctionPool.Ending {
         switch failure {
         case let error as FastCGIConnectionError where error.code == .notUsable: .unusable
         case let error as FastCGIConnectionError where [.noResponse, .malformedResponse].contains(error.code): .broken
-        default: isAnswered ? .answered : .unanswered
+        default: hasResponded ? .answered : .unanswered
         }
     }
 
     /// A worker that takes one request at a time takes all on one connection. One that takes several may serve fewer connections
     /// than it serves requests, and an idle one would keep others waiting; workers built with FunctionKit say that they do not.
-    private var keepsConnections: Bool { function.manifest.scale.concurrency == 1 }
+    private var takesOneAtATime: Bool { function.manifest.scale.concurrency == 1 }
 
     // MARK: Exchange
 
@@ -214,6 +221,8 @@ struct FunctionCall: Sendable {
                 return [earlier, outcome.lastPiece == nil ? piece : nil]
             }
             for case let piece? in now { await sink.send(piece) }
+            // Nothing that waits any more has shown it.
+            if let passed = limit.passed { throw passed }
         }
         // The response to HEAD names a length and has no body.
         if let missing, missing > 0, client.request.method != .head {

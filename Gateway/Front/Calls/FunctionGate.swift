@@ -25,9 +25,11 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     private static let longestBacklog = 16
 
     private let router: LiveRouter
-    /// Whether responses say when they were made; nginx does that by itself.
-    let isDated: Bool
+    /// Whether the client speaks HTTP/1 with us. To nginx we speak FastCGI, and it does the rest of HTTP by itself.
+    let isHTTP: Bool
     private var current: Current?
+    /// Whether requests of the backlog are being received, maybe one that is answered at once.
+    private var isGoingOn = false
     private var backlog: CircularBuffer<HTTPRequestPart> = []
     private var context: ChannelHandlerContext?
     /// Of the connection's event loop, while there is one.
@@ -35,12 +37,12 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     /// Something that asks the connection to close when its request is answered.
     private var quiesce: Any?
     /// Whether the call has enough of the body for now, and whether a read was asked for meanwhile.
-    var isBodyFull = false
+    private var isBodyFull = false
     private var isReadHeldBack = false
     private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
 
-    init(_ router: LiveRouter, isDated: Bool) {
-        (self.router, self.isDated) = (router, isDated)
+    init(_ router: LiveRouter, isHTTP: Bool) {
+        (self.router, self.isHTTP) = (router, isHTTP)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -74,7 +76,9 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
             exchange.start { [router] in await router.call(match, for: exchange) }
         case .body(let bytes):
             guard let current else { return }
-            if let exchange = current.exchange { exchange.receive(bytes) } else { context.fireChannelRead(wrapInboundOut(part)) }
+            guard let exchange = current.exchange else { return context.fireChannelRead(wrapInboundOut(part)) }
+            // What follows an answer is for nobody.
+            if !current.isAnswered, !exchange.receive(bytes) { isBodyFull = true }
         case .end:
             guard let current else { return }
             self.current?.isReceived = true
@@ -87,10 +91,9 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     private func goOn(_ context: ChannelHandlerContext) {
         guard let done = current, done.isReceived, done.isAnswered else { return }
         current = nil
-        if let quiesce {
-            self.quiesce = nil
-            context.fireUserInboundEventTriggered(quiesce)
-        }
+        if isGoingOn { return }
+        isGoingOn = true
+        defer { isGoingOn = false }
         if !backlog.isEmpty {
             while let part = backlog.first {
                 if case .head = part, current != nil { break }
@@ -116,16 +119,35 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
     /// Writes a part of the response to `exchange`, unless its client has gone.
     func write(_ part: HTTPResponsePart, flush: Bool, for exchange: ClientExchange) {
         guard let context, current?.exchange === exchange, current?.isAnswered == false else { return }
+        if case .end = part { return end(part, of: exchange, context) }
         if flush {
             context.writeAndFlush(wrapOutboundOut(part), promise: nil)
         } else {
             context.write(wrapOutboundOut(part), promise: nil)
         }
-        guard case .end = part, current?.exchange === exchange else { return }
+    }
+
+    private func end(_ part: HTTPResponsePart, of exchange: ClientExchange, _ context: ChannelHandlerContext) {
+        var written: EventLoopPromise<Void>?
+        if exchange.closesConnection || quiesce != nil {
+            // Not before all is written: closing drops what still waits.
+            written = context.eventLoop.makePromise()
+            written?.futureResult.assumeIsolated().whenComplete { _ in self.close(after: exchange) }
+        }
+        context.writeAndFlush(wrapOutboundOut(part), promise: written)
+        guard current?.exchange === exchange else { return }
         current?.isAnswered = true
         readOn()
-        if exchange.request.headerFields.first(.connection)?.lowercased() == "close" { context.close(promise: nil) }
         goOn(context)
+    }
+
+    private func close(after exchange: ClientExchange) {
+        if exchange.closesConnection {
+            context?.close(promise: nil)
+        } else if let quiesce {
+            self.quiesce = nil
+            context?.fireUserInboundEventTriggered(quiesce)
+        }
     }
 
     func flush(for exchange: ClientExchange) {

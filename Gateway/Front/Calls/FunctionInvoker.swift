@@ -151,7 +151,7 @@ struct FunctionInvoker: Sendable {
     ) async {
         var outcome = outcome
         let isFree = !admission.isReserved && unreserved.end(call.invocation.id)
-        let bill = Bill(
+        var bill = Bill(
             invocation: call.invocation, outcome: outcome, fee: admission.fee, isReserved: admission.isReserved, ledger: ledger, logger: logger)
         if isFree, outcome.status == .succeeded, unreserved.enter(bill, on: call.client.executor) {
             admission.ticket?.end(tokens: 0)
@@ -179,10 +179,8 @@ struct FunctionInvoker: Sendable {
             outcome.error = outcome.error ?? APIError.internalError
             // Its client gets an error in place of an answer that was held, unless it can ask for that again.
             if answering == nil, !sink.hasBegun { (outcome.status, outcome.httpStatus) = (.failed, 500) }
-            Bill(
-                invocation: call.invocation, outcome: outcome, fee: admission.fee, isReserved: admission.isReserved, ledger: ledger,
-                logger: logger
-            ).settleLater(error, answering: answering)
+            bill.outcome = outcome
+            bill.settleLater(error, answering: answering)
         }
         if answering == nil { await unclaim(question.idempotent) }
         await finish(outcome, headers, sink)

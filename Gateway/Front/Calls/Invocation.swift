@@ -65,8 +65,11 @@ struct Invocation: Sendable {
         return ModelName.allowed(by: function.modelNames, and: allowed.map(ModelName.init)).map(\.description)
     }
 
+    /// Whether it can cost something by itself.
+    func mayCharge(_ fee: Fee) -> Bool { !function.models.isEmpty || !fee.isFree }
+
     /// Whether a budget or the price of a model call may have to be held while it runs.
-    func mayHold(_ fee: Fee) -> Bool { !function.models.isEmpty || !fee.isFree || caller.limits.maxBudget != nil }
+    func mayHold(_ fee: Fee) -> Bool { mayCharge(fee) || caller.limits.maxBudget != nil }
 
     /// What the ledger enters when the call is admitted.
     var reservation: Reservation {

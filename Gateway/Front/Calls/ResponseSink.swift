@@ -17,6 +17,7 @@ final class ResponseSink: Sendable {
         var fields = HTTPFields()
         var held: HTTPResponse?
         var heldBody: [ByteBuffer] = []
+        var heldLength = 0
         var kept: HTTPResponse?
         /// `nil` when it is not asked for or too long.
         var keptBody: [UInt8]?
@@ -77,10 +78,13 @@ final class ResponseSink: Sendable {
     func send(_ piece: ByteBuffer) async {
         let (isHeld, isTooLong, hasReader) = state.withLock { state in
             if keeps { state.keep(piece) }
-            if state.held != nil { state.heldBody.append(piece) } else if state.hasReader { state.hasAnswered = true }
-            return (
-                state.held != nil, state.heldBody.reduce(0) { $0 + $1.readableBytes } > Self.longestHeld, state.hasReader
-            )
+            if state.held != nil {
+                state.heldBody.append(piece)
+                state.heldLength += piece.readableBytes
+            } else if state.hasReader {
+                state.hasAnswered = true
+            }
+            return (state.held != nil, state.held != nil && state.heldLength > Self.longestHeld, state.hasReader)
         }
         if isTooLong {
             await release(state.withLock { $0.fields })

@@ -13,9 +13,17 @@ package struct RouteTable<Target: Sendable>: Sendable {
     }
 
     private struct Entry {
-        let target: Target
+        /// `nil` for a path that is answered elsewhere.
+        let target: Target?
         let route: Route
         let segments: [RouteSegment]
+
+        /// Whether it is looked at before `other`: only routes of as many segments can match the same path.
+        func precedes(_ other: Entry) -> Bool {
+            if segments.count != other.segments.count { return segments.count < other.segments.count }
+            let difference = zip(segments, other.segments).first { ($0 == .parameter) != ($1 == .parameter) }
+            return difference.map { $0.0 != .parameter } ?? (target != nil && other.target == nil)
+        }
     }
 
     /// Routes without parameters by their paths.
@@ -23,15 +31,13 @@ package struct RouteTable<Target: Sendable>: Sendable {
     /// The others, the more particular ones first.
     private var patterns: [Entry] = []
 
-    package init(_ routes: [(route: Route, target: Target)]) {
-        for (route, target) in routes {
+    /// - Parameter others: routes that are answered elsewhere. Their paths are matched by no route here that is less particular.
+    package init(_ routes: [(route: Route, target: Target)], beside others: [Route] = []) {
+        for (route, target) in routes.map({ ($0.route, Optional($0.target)) }) + others.map({ ($0, nil) }) {
             let entry = Entry(target: target, route: route, segments: route.path.split(separator: "/").map(RouteSegment.init))
             if entry.segments.contains(.parameter) { patterns.append(entry) } else { literal[route.path, default: []].append(entry) }
         }
-        patterns.sort { one, other in
-            let difference = zip(one.segments, other.segments).first { ($0 == .parameter) != ($1 == .parameter) }
-            return difference.map { $0.0 != .parameter } ?? false
-        }
+        patterns.sort { $0.precedes($1) }
     }
 
     /// - Returns: `nil` when no route is the request's.
@@ -46,11 +52,12 @@ package struct RouteTable<Target: Sendable>: Sendable {
     }
 
     private func match(_ method: HTTPRequest.Method, _ entries: [Entry], _ segments: [Substring]) -> Match? {
+        let entries = entries.prefix { $0.target != nil }
         let entry = entries.first { $0.route.method == method.rawValue }
             ?? (method == .head ? entries.first { $0.route.method == HTTPRequest.Method.get.rawValue } : nil)
-        guard let entry else { return nil }
+        guard let entry, let target = entry.target else { return nil }
         let parameters = zip(segments, entry.segments).filter { $0.1 == .parameter }.map { String($0.0) }
-        return Match(target: entry.target, route: entry.route, parameters: parameters)
+        return Match(target: target, route: entry.route, parameters: parameters)
     }
 }
 

@@ -1,3 +1,4 @@
+import FastCGI
 import FoundationEssentials
 import Hummingbird
 import Ledger
@@ -72,7 +73,8 @@ package struct QueryParameters {
     package init(_ query: String?) {
         var values: [String: [String]] = [:]
         for pair in (query ?? "").split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(\.percentDecoded)
+            let parts = pair.replacing("+", with: " ").split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                .map { FastCGIRequest.percentDecoded(String($0)) }
             let name = parts[0].hasSuffix("[]") ? String(parts[0].dropLast(2)) : parts[0]
             values[name, default: []].append(parts.count == 2 ? parts[1] : "")
         }
@@ -85,22 +87,5 @@ package struct QueryParameters {
 
     func list(_ name: String) -> [String] {
         (values[name] ?? []).flatMap { $0.split(separator: ",").map(String.init) }
-    }
-}
-
-extension Substring {
-    /// What is no code stays as it is.
-    fileprivate var percentDecoded: String {
-        var bytes: [UInt8] = []
-        var rest = utf8[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
-                bytes.append(code)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
