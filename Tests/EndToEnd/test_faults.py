@@ -3,7 +3,6 @@
 import http.client
 import json
 import signal
-import socket
 import time
 from contextlib import contextmanager, suppress
 
