@@ -101,7 +101,7 @@ room("FastCGI", in: "Gateway", [
     .product(name: "HTTPTypes", package: "swift-http-types"),
     logging,
 ])
-room("Nginx", in: "Gateway", [mustache])
+room("Nginx", in: "Gateway", ["SwiftletSystem", mustache])
 room("Identity", in: "Gateway", ["HTTPClient", "Wire", .product(name: "JWTKit", package: "jwt-kit")])
 room("ResponseCache", in: "Gateway", ["Ledger", "SwiftletSystem", "Wire", sqlite, files, .product(name: "Crypto", package: "swift-crypto")])
 room("Front", in: "Gateway", [
@@ -152,6 +152,7 @@ let alsoTested: [String: [Target.Dependency]] = [
     "Inference": ["Grammar", "Jinja", "TestSupport", "Wire"],
     "Jinja": ["TestSupport", "Wire"],
     "Ledger": [sqlite],
+    "Nginx": ["SwiftletSystem"],
     "ResponseCache": ["Ledger", "SwiftletSystem", sqlite, .product(name: "Crypto", package: "swift-crypto")],
     "Identity": [.product(name: "JWTKit", package: "jwt-kit")],
 ]

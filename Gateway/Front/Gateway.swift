@@ -99,8 +99,13 @@ package struct Gateway: Sendable {
         return services
     }
 
-    /// For the end, when no service runs any more: returns when all that was answered is in the ledger.
-    package func finish() async { await unreserved.awaitAll() }
+    /// For the end, when no service runs any more: returns when all that was answered is in the ledger, or cannot be written to it.
+    package func finish() async {
+        let patience = Duration.seconds(Ledger.busyTimeout + 5)
+        if await !unreserved.awaitAll(patience: patience) {
+            logger.error("the ledger lacks invocations that cost nothing: it could not be written for \(patience)")
+        }
+    }
 
     /// Reads `models.yaml` anew and tries again what was refused.
     package func reload() async { await supervisor.reload() }

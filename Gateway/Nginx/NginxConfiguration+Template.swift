@@ -50,7 +50,7 @@ extension NginxConfiguration {
             }
 
             server {
-                listen {{port}} backlog=4096;
+                listen {{listen}} backlog=4096;
                 default_type application/json;
 
                 fastcgi_keep_conn on;

@@ -1,14 +1,15 @@
 import Mustache
+import SwiftletSystem
 
 /// An nginx configuration that terminates HTTP and passes everything to the gateway by FastCGI.
 package struct NginxConfiguration: Sendable {
-    /// The TCP port to listen on.
-    package var port: UInt16
+    /// Where it listens, without TLS.
+    package var listen: ListenAddress
     /// The gateway's unix socket.
     package var gateway: String
     /// The largest request body in bytes; functions set smaller limits of their own.
     package var largestBody: Int
-    /// Where nginx puts its pid and temporary files, and logs; `nil` leaves the distribution's places, for use as a site of a running nginx.
+    /// Where nginx puts its pid and temporary files, and logs; `nil` leaves nginx's own places.
     package var folder: String?
     /// The user that nginx's workers run as, where nginx is started by root.
     package var user: String?
@@ -20,8 +21,8 @@ package struct NginxConfiguration: Sendable {
     /// Requests at once, over all workers. One of them may get all, and a request takes two connections: a client's and the gateway's.
     private var requests: Int { min(3000, (connections - 32) / 2) }
 
-    package init(port: UInt16, gateway: String, largestBody: Int, folder: String? = nil, user: String? = nil) {
-        self.port = port
+    package init(listen: ListenAddress, gateway: String, largestBody: Int, folder: String? = nil, user: String? = nil) {
+        self.listen = listen
         self.gateway = gateway
         self.largestBody = largestBody
         self.folder = folder
@@ -32,7 +33,7 @@ package struct NginxConfiguration: Sendable {
     package func text() throws -> String {
         let template = try MustacheTemplate(string: "{{% CONTENT_TYPE:TEXT }}" + Self.template)
         var values = [
-            "port": "\(port)",
+            "listen": "\(listen)",
             "gateway": Self.quoted(gateway),
             "largest_body": "\(largestBody)",
             "files": "\(files)",

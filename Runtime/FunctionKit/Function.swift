@@ -1,7 +1,8 @@
 @_exported import Logging
 @_exported import Wire
 
-/// A serverless function: handles one request at a time per call, many calls at once.
+/// A serverless function. One value serves all requests of a worker: `handle` is called for up to `scale.concurrency` of them at
+/// once, so what they share must be safe to share (the type is `Sendable`).
 ///
 /// ```swift
 /// import FunctionKit
@@ -20,11 +21,17 @@
 public protocol Function: Sendable {
     /// Runs once, before the first request. What it throws is printed and ends the process.
     init() async throws
+    /// Answers one request. A response that was begun and is not finished when it returns is finished then; one that was never begun
+    /// is an error.
+    /// - Parameters:
+    ///   - request: what the client sent, with its whole body.
+    ///   - response: where the answer goes, at once or in pieces.
+    ///   - context: who asks and until when, and what the function may call.
     func handle(_ request: Request, _ response: ResponseWriter, _ context: Context) async throws
 }
 
 extension Function {
-    /// Serves requests until the process is told to end.
+    /// Serves requests until the process is told to end: what `@main` runs.
     public static func main() async {
         await Worker.run { () async throws -> Handler in
             let function = try await Self()
@@ -33,10 +40,10 @@ extension Function {
     }
 }
 
-/// What a function does, as a closure.
+/// What a function does, as a closure: ``Function/handle(_:_:_:)`` without a type around it.
 public typealias Handler = @Sendable (_ request: Request, _ response: ResponseWriter, _ context: Context) async throws -> Void
 
-/// A function without a type, in `main.swift`:
+/// Serves requests with a closure until the process is told to end: a function without a type, in `main.swift`.
 ///
 /// ```swift
 /// await serve { request, response, context in

@@ -10,6 +10,7 @@ public struct ModelStream: AsyncSequence, Sendable {
     let peer: String
     let caller: Caller
 
+    /// Reads the chunks as they arrive. One stream has one reader.
     public struct AsyncIterator: AsyncIteratorProtocol {
         private var bytes: HTTPClient.Body.AsyncIterator
         private let peer: String
@@ -24,6 +25,8 @@ public struct ModelStream: AsyncSequence, Sendable {
             caller = stream.caller
         }
 
+        /// - Returns: the next chunk; `nil` after `[DONE]`.
+        /// - Throws: ``APIError``; the stream is over then.
         public mutating func next() async throws -> JSON? {
             while !isDone {
                 if let event = events.popFirst() { return try chunk(event.data) }
@@ -56,6 +59,7 @@ public struct ModelStream: AsyncSequence, Sendable {
         }
     }
 
+    /// Call it once: the chunks are not kept.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 }
 

@@ -2,6 +2,7 @@ import Synchronization
 
 /// One HTTP request, body included.
 public struct Request: Sendable {
+    /// The body's bytes, none where there is no body. The function's `limits.body` is the most there can be.
     public let body: [UInt8]
     private let parameters: Parameters
     private let dictionaries: Dictionaries
@@ -12,6 +13,7 @@ public struct Request: Sendable {
         dictionaries = Dictionaries(parameters)
     }
 
+    /// The HTTP method, for example `POST`.
     public var method: String { parameters.method }
     /// The URL's path as it was sent, without the query.
     public var path: String { parameters.path }

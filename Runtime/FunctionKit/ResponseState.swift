@@ -124,6 +124,7 @@ extension ResponseState.Head {
 
 /// A mistake in a handler's use of its ``ResponseWriter``.
 public struct ResponseError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What was wrong, in a sentence.
     public let description: String
 
     init(_ description: String) { self.description = description }

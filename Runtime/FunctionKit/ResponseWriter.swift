@@ -10,16 +10,23 @@ public struct ResponseWriter: Sendable {
 
     // MARK: A response at once
 
+    /// Sends a whole response; status and length go with it.
+    /// - Parameters:
+    ///   - status: from 200 to 599.
+    ///   - headers: fields beside `Content-Type` and `Content-Length`.
+    /// - Throws: ``ResponseError`` when the response has begun already, or a field holds what HTTP does not allow.
     public func send(
         _ text: String, contentType: String = "text/plain; charset=utf-8", status: Int = 200, headers: [String: String] = [:]
     ) async throws {
         try await send(bytes: Array(text.utf8), contentType: contentType, status: status, headers: headers)
     }
 
+    /// Sends a whole response, as JSON; see ``send(_:contentType:status:headers:)``.
     public func send(json value: some Encodable, status: Int = 200, headers: [String: String] = [:]) async throws {
         try await send(bytes: JSON.encode(value), contentType: "application/json", status: status, headers: headers)
     }
 
+    /// Sends a whole response of any type; see ``send(_:contentType:status:headers:)``.
     public func send(bytes: [UInt8], contentType: String, status: Int = 200, headers: [String: String] = [:]) async throws {
         try stream(contentType: contentType, status: status, headers: headers)
         try await mailbox.send { try $0.finish(after: bytes) }
@@ -28,12 +35,20 @@ public struct ResponseWriter: Sendable {
     // MARK: A response in pieces
 
     /// Says what the response will be. It goes out with the first write; until then an error can still take its place.
+    /// - Parameters:
+    ///   - status: from 200 to 599.
+    ///   - headers: fields beside `Content-Type`.
+    /// - Throws: ``ResponseError`` when it was said already, or a field holds what HTTP does not allow.
     public func stream(contentType: String = "text/event-stream", status: Int = 200, headers: [String: String] = [:]) throws {
         try mailbox.begin(ResponseState.Head(status: status, contentType: contentType, headers: headers))
     }
 
+    /// Sends a piece; the first one sends the head, which is status 200 and plain text where ``stream(contentType:status:headers:)``
+    /// did not say otherwise.
+    /// - Throws: ``ResponseError`` after ``finish()``.
     public func write(_ bytes: [UInt8]) async throws { try await mailbox.send { try $0.write(bytes) } }
 
+    /// Sends a piece of text, as UTF-8; see ``write(_:)-([UInt8])``.
     public func write(_ text: String) async throws { try await write(Array(text.utf8)) }
 
     /// Ends the response; the client has all of it. The handler may go on, but its slot is taken until it returns.

@@ -59,6 +59,7 @@ package struct ServerSentEventParser: Sendable {
 
 extension ResponseWriter {
     /// Sends one event of a stream that was begun with ``stream(contentType:status:headers:)``: `data: {…}` and an empty line.
+    /// - Throws: ``ResponseError`` after ``finish()`` or ``done()``; what `value` throws while it is encoded.
     public func send(event value: some Encodable) async throws {
         try await write(Array("data: ".utf8) + JSON.encode(value) + Array("\n\n".utf8))
     }

@@ -76,7 +76,9 @@ package struct WorkerEnvironment: Sendable {
 
 /// Why a function cannot start, for the person who deploys it.
 public struct StartError: Error, CustomStringConvertible {
+    /// What is missing or wrong, and what to do about it; it goes to the function's log.
     public let message: String
     public var description: String { message }
+    /// - Parameter message: a sentence for a person.
     public init(_ message: String) { self.message = message }
 }

@@ -15,10 +15,10 @@ package final class Ledger: Sendable {
     private let pool: DatabasePool
     private let commits: GroupCommit
     /// Keys that were looked up less than `keyFreshness` ago, by public id.
-    let recentKeys = Mutex<[String: RecentKey]>([:])
+    let recentKeys = Mutex(RecentKeys())
     let keyFreshness: Duration
     /// What functions' invocations are charged, looked up less than `keyFreshness` ago.
-    let recentFees = Mutex<[String: (fee: Fee, until: ContinuousClock.Instant)]>([:])
+    let recentFees = Mutex(RecentFees())
 
     /// Opens the ledger at `path` and brings its tables up to date. Blocks: for the start of a process.
     ///
@@ -88,10 +88,11 @@ extension Ledger {
         }
     }
 
-    /// Sees what this process has asked to be written before.
-    func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+    /// Waits for no writer, of this process or another, unless it is asked to.
+    /// - Parameter awaitingWrites: Whether `body` sees all that this process has asked to be written before, also what nobody waits for.
+    func read<Value: Sendable>(awaitingWrites: Bool = false, _ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         do {
-            try await commits.awaitAll()
+            if awaitingWrites { await commits.awaitAll() }
             return try await pool.read(body)
         } catch let error as DatabaseError {
             throw LedgerError(error, path: path)

@@ -41,7 +41,7 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
     init(_ error: DatabaseError, path: String) {
         switch error.resultCode {
         case .SQLITE_FULL:
-            self.init(.diskFull, "The disk that holds the ledger \(path) is full. Free some space; nothing is billed or served until then.")
+            self.init(.diskFull, "The disk that holds the ledger \(path) is full. Free some space; nothing that costs anything is served until then.")
         case .SQLITE_NOTADB, .SQLITE_CORRUPT:
             self.init(.damaged, "\(path) is not a ledger or is damaged. Move it away and restore a backup; without one a new ledger starts empty.")
         case .SQLITE_CANTOPEN:

@@ -47,15 +47,6 @@ extension UnixSocket {
     package static func isListening(_ descriptor: FileDescriptor) -> Bool { swl_is_listening(descriptor.rawValue) }
 }
 
-/// TCP ports.
-package enum Port {
-    /// - Throws: ``SystemError`` when another process listens on `port` or it may not be used.
-    package static func requireFree(_ port: UInt16) throws {
-        let result = swl_port_is_free(port)
-        guard result == 0 else { throw SystemError("cannot listen on port \(port)", Errno(rawValue: -result)) }
-    }
-}
-
 /// A lock that ends with the process that holds it.
 package struct LockFile: ~Copyable {
     private let descriptor: FileDescriptor

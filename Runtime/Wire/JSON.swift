@@ -113,11 +113,17 @@ extension JSON {
         }
     }
 
+    /// The text of a string; `nil` for every other value, as with those that follow.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// The elements of an array.
     public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+    /// The members of an object.
     public var object: [String: JSON]? { if case .object(let value) = self { value } else { nil } }
+    /// `true` or `false`.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// A whole number that fits 64 bits.
     public var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
+    /// Any number.
     public var number: Double? {
         switch self {
         case .integer(let value): Double(value)

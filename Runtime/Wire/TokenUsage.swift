@@ -46,10 +46,13 @@ extension NanoUSD: CustomStringConvertible {
 
 /// The tokens of one model call or one invocation and their price, in the field names of OpenAI's `usage` object plus `cost` (USD).
 public struct TokenUsage: Hashable, Sendable {
+    /// Tokens that went into models, `cachedTokens` included.
     public var promptTokens: Int
     /// The part of `promptTokens` that was found in a cache.
     public var cachedTokens: Int
+    /// Tokens that models made.
     public var completionTokens: Int
+    /// What these tokens cost.
     public var cost: NanoUSD
 
     public init(promptTokens: Int = 0, cachedTokens: Int = 0, completionTokens: Int = 0, cost: NanoUSD = .zero) {
@@ -59,6 +62,7 @@ public struct TokenUsage: Hashable, Sendable {
         self.cost = cost
     }
 
+    /// Prompt and completion together.
     public var totalTokens: Int { promptTokens + completionTokens }
 
     public static func += (a: inout TokenUsage, b: TokenUsage) {

@@ -113,7 +113,8 @@ class System:
 
     def serve(self, *arguments: str) -> "System":
         """Starts `swiftlet serve` itself, on a state that has its models."""
-        self._start([SWIFTLET, "serve", "--state", self.state, "--port", self.port, *arguments])
+        where = [] if "--listen" in arguments else ["--port", self.port]
+        self._start([SWIFTLET, "serve", "--state", self.state, *where, *arguments])
         eventually(lambda: self.healthy() or self._ended(), within=30, what="an answer from /health")
         self.key = self.key or self.new_key("tests")
         return self

@@ -64,11 +64,32 @@ def test_a_state_path_too_long_for_a_socket(new_system, tmp_path):
     assert system.stop() == 0
 
 
+def test_an_orderly_stop_warns_of_nothing(new_system):
+    system = new_system().serve()
+    assert system.post("/v1/embeddings", {"model": "embed", "input": "Hello"}).status == 200
+    assert system.stop() == 0
+    assert "the host of embed exited with code 0" in system.said
+    assert not [line for line in system.said.splitlines() if " warning " in line or " error " in line]
+
+
 def test_nginx_accepts_the_configuration(system, tmp_path):
     text = system.command("nginx-config").stdout
     (tmp_path / "nginx.conf").write_text(text)
     done = subprocess.run(["nginx", "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_nginx_listens_where_it_is_told(new_system):
+    system = new_system()
+    address = f"127.0.0.1:{system.port}"
+    fails("serve", "--state", system.state, "--listen", address, "--port", system.port)
+    for wrong in (f"localhost:{system.port}", "127.0.0.1", "[::1]"):
+        fails("serve", "--state", system.state, "--listen", wrong)
+    system.serve("--listen", address)
+    listening = [line.split()[3] for line in subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout.splitlines()]
+    assert [each for each in listening if each.endswith(f":{system.port}")] == [address]
+    assert f"listen {address} " in system.command("nginx-config", "--listen", address).stdout
+    assert address in fails("serve", "--state", system.state / "other", "--listen", address)
 
 
 # Keys

@@ -1,5 +1,6 @@
 """Functions that come, change and go in a running system."""
 
+import importlib.util
 import re
 import shutil
 import time
@@ -155,9 +156,33 @@ def test_each_kind_of_new_function_is_a_folder(system, tmp_path, kind, program):
     assert {file.name for file in made.iterdir()} == {"function.yaml", program}
 
 
+def test_a_new_python_function_asks_its_model(system, functions, tmp_path):
+    system.command("new", "asking", "--kind", "python", "--into", tmp_path)
+    # As `pip install --target` puts it there.
+    shutil.copy(importlib.util.find_spec("flipflop").origin, tmp_path / "asking")
+    functions.adopt("asking")
+    system.command("deploy", tmp_path / "asking")
+    answer = system.post("/asking", {})
+    assert answer.status == 200 and answer.json["usage"]["completion_tokens"] > 0
+    assert answer.json["usage"] == system.invocation(answer.invocation)["usage"]
+
+
 def test_the_built_in_functions_are_listed(system):
     names = {row["name"] for row in system.report("functions")}
     assert {"generate", "embed", "retrieve", "feedback", "summarize"} <= names
+
+
+def test_a_changed_manifest_of_a_built_in_function_stays_when_its_program_is_renewed(new_system):
+    system = new_system().serve()
+    folder = system.state / "functions/summarize"
+    assert system.stop() == 0
+    manifest = folder / "function.yaml"
+    manifest.write_text(manifest.read_text().replace("POST /summarize", "POST /shorten"))
+    (folder / "summarize.mustache").write_text("an older one")
+    system.serve()
+    assert system.request("POST", "/summarize").status == 404
+    assert system.post("/shorten", {"text": STORY, "max_tokens": 4}).status == 200
+    assert (folder / "summarize.mustache").read_text() != "an older one"
 
 
 # The prompt-only function

@@ -1,7 +1,15 @@
 import Foundation
+import GRDB
 import Ledger
 import Testing
 import Wire
+
+extension Ledger {
+    /// The price of `model` that was in force at `date`; `nil` when it had none, and so was free.
+    fileprivate func price(of model: String, at date: Date) async throws -> Price? {
+        try await DatabaseQueue(path: path).read { db in try Price.inForce(of: model, at: Int64(date.timeIntervalSince1970 * 1000), db) }
+    }
+}
 
 @Suite struct PriceTests {
     @Test(arguments: [

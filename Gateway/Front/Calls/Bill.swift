@@ -61,23 +61,21 @@ struct Bill: Sendable {
         return record
     }
 
-    /// Tries until the invocation is settled. The process's end ends it; then the next start settles.
+    /// Tries until the invocation is settled. The process's end ends it; then the next start settles what was reserved.
     /// - Parameter answering: as for ``settle(isPatient:answering:)``: who asks again gets the answer that is billed.
-    func settleLater(_ error: any Error, answering: (request: IdempotentRequest, answer: KeptAnswer)?) {
+    func settleInTheEnd(after error: any Error, answering: (request: IdempotentRequest, answer: KeptAnswer)? = nil) async {
         logger.error("invocation \(invocation.id) is not settled yet: \(error)")
-        Task {
-            var pause = Duration.milliseconds(250)
-            while true {
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(10))
-                do {
-                    _ = try await settle(answering: answering)
-                    return
-                } catch let error as LedgerError where error.code == .notFound {
-                    return logger.error("invocation \(invocation.id) cannot be settled: \(error)")
-                } catch {
-                    continue
-                }
+        var pause = Duration.milliseconds(250)
+        while true {
+            try? await Task.sleep(for: pause)
+            pause = min(pause * 2, .seconds(10))
+            do {
+                _ = try await settle(answering: answering)
+                return
+            } catch let error as LedgerError where error.code == .notFound {
+                return logger.error("invocation \(invocation.id) cannot be settled: \(error)")
+            } catch {
+                continue
             }
         }
     }

@@ -180,8 +180,13 @@ struct FunctionInvoker: Sendable {
             // Its client gets an error in place of an answer that was held, unless it can ask for that again.
             if answering == nil, !sink.hasBegun { (outcome.status, outcome.httpStatus) = (.failed, 500) }
             bill.outcome = outcome
-            bill.settleLater(error, answering: answering)
+            if isFree {
+                logger.error("invocation \(call.invocation.id), which costs nothing, is not entered: \(error)")
+            } else {
+                Task { [bill, answering] in await bill.settleInTheEnd(after: error, answering: answering) }
+            }
         }
+        if isFree { unreserved.forget() }
         if answering == nil { await unclaim(question.idempotent) }
         await finish(outcome, headers, sink)
     }

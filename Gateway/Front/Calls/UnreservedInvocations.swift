@@ -1,6 +1,5 @@
 import FastCGI
 import Ledger
-import Supervisor
 import Synchronization
 import Wire
 
@@ -9,14 +8,15 @@ import Wire
 /// is reserved before that call begins, because it may cost something then, and settled as any other.
 final class UnreservedInvocations: Sendable {
     private struct State {
+        /// Those that run.
         var open: [UUIDv7: Reservation] = [:]
-        /// How many have ended and are not in the ledger yet.
-        var entering = 0
-        var waitingForAll: [CheckedContinuation<Void, Never>] = []
+        /// How many have ended and are not in the ledger yet, and how many of them could not be written.
+        var ended = 0
+        var failing = 0
     }
 
     /// When so many are on their way to the ledger, clients wait for it.
-    private static let mostEntering = 1024
+    private static let mostEnded = 1024
 
     private let ledger: Ledger
     private let state = Mutex(State())
@@ -27,9 +27,6 @@ final class UnreservedInvocations: Sendable {
 
     func begin(_ reservation: Reservation) { state.withLock { $0.open[reservation.id] = reservation } }
 
-    /// - Returns: whether nothing was held for it meanwhile.
-    func end(_ id: UUIDv7) -> Bool { state.withLock { $0.open.removeValue(forKey: id) != nil } }
-
     /// Something that may cost is about to run in the invocation `id`.
     func reserve(_ id: UUIDv7) async throws {
         guard let reservation = state.withLock({ $0.open[id] }) else { return }
@@ -37,41 +34,45 @@ final class UnreservedInvocations: Sendable {
         state.withLock { $0.open[id] = nil }
     }
 
-    /// Enters one that has ended. Who reads the ledger in this process after this finds it.
-    /// - Parameter executor: where its line is logged.
-    /// - Returns: `false` when the ledger is far behind: it is not entered then.
-    func enter(_ bill: Bill, on executor: EventLoopExecutor) -> Bool {
-        let hasRoom = state.withLock { state in
-            guard state.entering < Self.mostEntering else { return false }
-            state.entering += 1
+    /// It runs no more. If it was not reserved meanwhile, follow with ``enter(_:on:)`` or ``forget()``.
+    /// - Returns: whether nothing was held for it.
+    func end(_ id: UUIDv7) -> Bool {
+        state.withLock { state in
+            guard state.open.removeValue(forKey: id) != nil else { return false }
+            state.ended += 1
             return true
         }
-        guard hasRoom else { return false }
+    }
+
+    /// One that has ended is in the ledger, or never will be.
+    func forget() { state.withLock { $0.ended -= 1 } }
+
+    /// Enters one that has ended, as soon as the ledger can be written. Who reads the ledger in this process after this finds it.
+    /// - Parameter executor: where its line is logged.
+    /// - Returns: `false` when the ledger is far behind or cannot be written: then its client is to wait for it.
+    func enter(_ bill: Bill, on executor: EventLoopExecutor) -> Bool {
+        guard state.withLock({ $0.failing == 0 && $0.ended <= Self.mostEnded }) else { return false }
         Task.immediate(executorPreference: executor) {
             do {
                 _ = try await bill.settle(isPatient: true)
             } catch {
-                bill.settleLater(error, answering: nil)
+                state.withLock { $0.failing += 1 }
+                await bill.settleInTheEnd(after: error)
+                state.withLock { $0.failing -= 1 }
             }
-            let waiting = state.withLock { state in
-                state.entering -= 1
-                guard state.entering == 0 else { return [] as [CheckedContinuation<Void, Never>] }
-                defer { state.waitingForAll = [] }
-                return state.waitingForAll
-            }
-            for continuation in waiting { continuation.resume() }
+            forget()
         }
         return true
     }
 
-    /// Returns when all that have ended are in the ledger, or cannot be written, which SQLite says after ``Ledger/busyTimeout``.
-    func awaitAll() async {
-        await withCheckedContinuation { continuation in
-            let isDone = state.withLock { state in
-                if state.entering > 0 { state.waitingForAll.append(continuation) }
-                return state.entering == 0
-            }
-            if isDone { continuation.resume() }
+    /// For the end of the process, whose calls are all over or cancelled.
+    /// - Returns: whether all are in the ledger; `false` after `patience`.
+    func awaitAll(patience: Duration) async -> Bool {
+        let deadline = ContinuousClock.now + patience
+        while state.withLock({ !$0.open.isEmpty || $0.ended > 0 }) {
+            guard ContinuousClock.now < deadline else { return false }
+            try? await Task.sleep(for: .milliseconds(5))
         }
+        return true
     }
 }

@@ -13,7 +13,7 @@ struct FunctionTemplate {
             ]
         case .python:
             [
-                .init(name: "function.yaml", text: "name: \(name)\nroutes: [POST /\(name), GET /\(name)]\nhandler: ./\(name).py\nscale: {max: 4, idle: 60s}\nlimits: {timeout: 30s}\n"),
+                .init(name: "function.yaml", text: "name: \(name)\nroutes: [POST /\(name), GET /\(name)]\nhandler: ./\(name).py\nmodels: [chat]\nscale: {max: 4, idle: 60s}\nlimits: {timeout: 30s}\n"),
                 .init(name: "\(name).py", text: python, isProgram: true),
             ]
         case .swift:
@@ -26,13 +26,27 @@ struct FunctionTemplate {
 
     private static let python = """
         #!/usr/bin/env python3
-        import json, os
+        import http.client, json, os, socket
         from flipflop import WSGIServer
 
+        # A model that function.yaml names: OpenAI's API on a unix socket.
+        class Model(http.client.HTTPConnection):
+            def __init__(self, alias):
+                super().__init__("model")
+                self.path = json.loads(os.environ["SWIFTLET_MODELS"])[alias]
+
+            def connect(self):
+                self.sock = socket.socket(socket.AF_UNIX)
+                self.sock.connect(self.path)
+
         def application(environ, start_response):
-            body = json.dumps({"hello": os.environ["SWIFTLET_FUNCTION"], "invocation_id": environ["SWIFTLET_INVOCATION_ID"]})
-            start_response("200 OK", [("Content-Type", "application/json")])
-            return [body.encode()]
+            question = environ["wsgi.input"].read().decode() or "Who are you?"
+            model = Model("chat")
+            model.request("POST", "/v1/chat/completions", json.dumps({"model": "chat", "messages": [{"role": "user", "content": question}]}),
+                          {"Authorization": "Bearer " + environ["SWIFTLET_INVOCATION_TOKEN"]})  # says whose call it is
+            response = model.getresponse()
+            start_response(f"{response.status} {response.reason}", [("Content-Type", "application/json")])
+            return [response.read()]
 
         WSGIServer(application).run()
 

@@ -8,7 +8,7 @@ struct NewFunction: ParsableCommand {
         commandName: "new",
         abstract: "Make a function folder to start from.",
         discussion: """
-            A prompt is a template and no code. A python function is one file that runs as it is. \
+            A prompt is a template and no code. A python function is one file that runs as it is, with a FastCGI library beside it. \
             A swift function is a folder for the Functions/ directory of Swiftlet's sources, built with the package.
             """)
 
@@ -45,7 +45,7 @@ struct NewFunction: ParsableCommand {
         print("Made \(folder).")
         switch kind {
         case .swift: print("Build with 'swift build -c release --manifest-cache none' and restart; then: POST /\(name)")
-        case .python: print("It needs the FastCGI library 'flipflop' (pip install flipflop). It serves POST /\(name) while the system runs.")
+        case .python: print("It serves POST /\(name) while the system runs, and needs a FastCGI library there: python3 -m pip install --target '\(folder)' flipflop")
         case .prompt: print("It serves POST /\(name) with {\"text\": …} while the system runs.")
         }
     }

@@ -12,10 +12,9 @@ struct NginxConfig: ParsableCommand {
 
     @OptionGroup var state: StateOption
 
-    @Option(help: "The port that nginx listens on.")
-    var port: UInt16 = 8080
+    @OptionGroup var listen: ListenOption
 
     func run() throws {
-        print(try NginxService.configuration(port: port, state: state.directory, isOwn: false), terminator: "")
+        print(try NginxService.configuration(listen: listen.address, state: state.directory, isOwn: false), terminator: "")
     }
 }

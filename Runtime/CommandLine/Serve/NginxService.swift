@@ -11,14 +11,14 @@ import SwiftletSystem
 struct NginxService: Service {
     let state: StateDirectory
     let programs: Programs
-    let port: UInt16
+    let listen: ListenAddress
     /// What its connections have to finish.
     let drainTimeout: Duration
     let logger: Logger
 
     func run() async throws {
         let file = "\(state.nginx)/nginx.conf"
-        try Self.configuration(port: port, state: state, isOwn: true).write(toFile: file, atomically: true, encoding: .utf8)
+        try Self.configuration(listen: listen, state: state, isOwn: true).write(toFile: file, atomically: true, encoding: .utf8)
         let child = ChildProcess(
             name: "nginx", program: "nginx", arguments: ["-c", file, "-p", state.nginx, "-e", "\(state.nginx)/error.log", "-g", "daemon off;"],
             environment: ["PATH": (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin") + ":/usr/sbin:/sbin"],
@@ -30,7 +30,7 @@ struct NginxService: Service {
             signalOnParentDeath: SIGTERM, stopSignal: SIGQUIT, grace: drainTimeout)
         try await cancelWhenGracefulShutdown {
             let ending = await child.run(launcher: programs.launcher) { pid in
-                logger.info("nginx listens on port \(port)", metadata: ["pid": "\(pid)"])
+                logger.info("nginx listens on \(listen.name)", metadata: ["pid": "\(pid)"])
                 if geteuid() == 0, let closed = FileStatus.closedFolder(above: Gateway.socket(in: state)) {
                     logger.notice("nginx's workers run as root, because \(closed) is closed to other users")
                 }
@@ -40,9 +40,9 @@ struct NginxService: Service {
     }
 
     /// The configuration that `serve` runs, or one for a system's own nginx.
-    static func configuration(port: UInt16, state: StateDirectory, isOwn: Bool) throws -> String {
+    static func configuration(listen: ListenAddress, state: StateDirectory, isOwn: Bool) throws -> String {
         var configuration = NginxConfiguration(
-            port: port, gateway: Gateway.socket(in: state), largestBody: FunctionManifest.largestBody,
+            listen: listen, gateway: Gateway.socket(in: state), largestBody: FunctionManifest.largestBody,
             folder: isOwn ? state.nginx : nil,
             user: isOwn && geteuid() == 0 ? account(for: state)?.name ?? "root" : nil)
         configuration.files = OpenFiles.raiseLimit()

@@ -17,8 +17,7 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var state: StateOption
 
-    @Option(help: "The port that nginx listens on.")
-    var port: UInt16 = 8080
+    @OptionGroup var listen: ListenOption
 
     @Flag(inversion: .prefixedNo, help: "Run nginx. Without it, point your own at the gateway ('swiftlet nginx-config').")
     var nginx = true
@@ -37,7 +36,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let logger = bootstrapLogging()
-        if nginx { try Port.requireFree(port) }
+        if nginx { try listen.address.requireFree() }
         OpenFiles.raiseLimit()
         let directory = state.directory
         let programs = try Programs()
@@ -58,7 +57,7 @@ struct Serve: AsyncParsableCommand {
         services.append(ReloadService(gateway: gateway, ledger: ledger, state: directory, logger: logger))
         if nginx {
             services.append(
-                NginxService(state: directory, programs: programs, port: port, drainTimeout: .seconds(drainTimeout), logger: logger))
+                NginxService(state: directory, programs: programs, listen: listen.address, drainTimeout: .seconds(drainTimeout), logger: logger))
         }
         let drain = DrainReport(gateway: gateway, timeout: drainTimeout, logger: logger)
         services.append(drain)

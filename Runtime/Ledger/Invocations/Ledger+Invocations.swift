@@ -33,7 +33,7 @@ extension Ledger {
 
     /// Enters an invocation when it has ended, in one step in the place of ``reserve(_:)`` and ``settle(_:_:durably:answering:)``: for one
     /// that had nothing to hold. If it was reserved meanwhile, it is settled.
-    /// - Parameter isPatient: Whether nobody waits for it: it may be entered some milliseconds later. What this ledger reads has it.
+    /// - Parameter isPatient: Whether nobody waits for it: it may be entered some milliseconds later. Who reads it by this ledger finds it.
     /// - Returns: as ``settle(_:_:durably:answering:)``. Power that fails may take it back.
     package func enter(_ reservation: Reservation, _ settlement: Settlement, isPatient: Bool = false) async throws -> InvocationRecord {
         // Nearly always this is all that a call costs here.
@@ -53,7 +53,7 @@ extension Ledger {
 
     /// The invocation `id` if it belongs to `tenant`; `nil` when there is none or it is another's.
     package func invocation(_ id: UUIDv7, tenant: String) async throws -> InvocationRecord? {
-        let record = try await read { db in try InvocationRecord.fetch(id, db) }
+        let record = try await read(awaitingWrites: true) { db in try InvocationRecord.fetch(id, db) }
         return record?.tenant == tenant ? record : nil
     }
 

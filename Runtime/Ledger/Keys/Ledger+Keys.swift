@@ -21,10 +21,30 @@ struct RecentKey {
     }
 }
 
+/// The keys that were looked up lately, by public id.
+struct RecentKeys {
+    private var keys: [String: RecentKey] = [:]
+    private var nextSweep = ContinuousClock.now
+
+    subscript(id: String) -> RecentKey? {
+        get { keys[id] }
+        set { keys[id] = newValue }
+    }
+
+    /// Forgets the others, and their secrets with them.
+    mutating func keepFresh() {
+        let now = ContinuousClock.now
+        guard nextSweep <= now else { return }
+        keys = keys.filter { $0.value.until > now }
+        nextSweep = now + .seconds(1)
+    }
+}
+
 extension Ledger {
     /// The key whose secret this is, or `nil` when there is none or it was revoked or has expired.
     ///
-    /// Called for every request. A key that was seen within `keyFreshness` costs one hash; another also one look-up by its public id.
+    /// Called for every request. A key that was seen within `keyFreshness` costs a comparison; another one look-up by its public id and
+    /// one hash.
     package func authenticate(_ secret: String, now: Date = .now) async throws -> APIKey? {
         guard let text = KeyText(secret) else { return nil }
         let recent = recentKeys.withLock { $0[text.id] }
@@ -38,7 +58,8 @@ extension Ledger {
         if found.secret.map({ Self.areSame($0, secret) }) != true {
             let hash = text.hash
             guard found.isOpened(by: hash, at: now) else { return nil }
-            if hash == found.hash { recentKeys.withLock { $0[text.id]?.secret = secret } }
+            // Another secret may be the key's by now.
+            if hash == found.hash { recentKeys.withLock { if $0[text.id]?.hash == found.hash { $0[text.id]?.secret = secret } } }
         }
         if let expires = found.key.settings.expires, now >= expires { return nil }
         return found.key
@@ -94,7 +115,10 @@ extension Ledger {
                 return RecentKey(key: APIKey(row: row), hash: row["hash"], previous: previous, until: until)
             }
         }
-        recentKeys.withLock { $0[id] = found }
+        recentKeys.withLock { recent in
+            recent.keepFresh()
+            recent[id] = found
+        }
         return found
     }
 

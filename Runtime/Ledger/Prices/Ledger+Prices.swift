@@ -17,12 +17,17 @@ extension Ledger {
     /// A price that has not changed gets no new version, so that reading the same file again changes nothing. What was in force
     /// before stays as it was, also when the clock has been set back: a new version is never older than the last one, nor than what was
     /// charged already.
-    /// - Parameter changes: prices that models of the list get later. Those of an earlier list that are still to come are taken back.
-    package func setPrices(_ list: [Price], changes: [PriceChange] = [], fees: [Fee] = [], from date: Date = .now) async throws {
+    /// - Parameters:
+    ///   - changes: prices that models of the list get later. Those of an earlier list that are still to come are taken back.
+    ///   - date: `nil` for the moment in which they are written.
+    package func setPrices(_ list: [Price], changes: [PriceChange] = [], fees: [Fee] = [], from date: Date? = nil) async throws {
         let prices = Dictionary(list.map { ($0.model, $0) }) { _, last in last }
         let changes = Dictionary(grouping: changes.sorted { $0.date < $1.date }, by: \.price.model)
         let fees = Dictionary(fees.map { ($0.function, $0) }) { _, last in last }
+        recentFees.withLock { $0.beginChange() }
+        defer { recentFees.withLock { $0.endChange() } }
         try await write { db in
+            let date = date ?? .now
             let lastCall = try Int64.fetchOne(db, sql: "SELECT MAX(started) FROM usage") ?? -1
             let lastInvocation = try Int64.fetchOne(db, sql: "SELECT started FROM invocations ORDER BY id DESC LIMIT 1") ?? -1
             let time = date.milliseconds
@@ -44,21 +49,37 @@ extension Ledger {
                 try fee.store(from: max(time, lastInvocation + 1), db)
             }
         }
-        recentFees.withLock { $0 = [:] }
     }
 
     /// What an invocation of `function` is charged beside its calls. Like a key, it is looked up again after `keyFreshness`.
+    ///
+    /// For an invocation that began before this is called, it is no less than what its settlement will find.
     package func fee(of function: String) async throws -> Fee {
-        if let recent = recentFees.withLock({ $0[function] }), recent.until > .now { return recent.fee }
+        let (recent, generation, isChanging) = recentFees.withLock { ($0.fees[function], $0.generation, $0.changes > 0) }
+        if let recent, recent.until > .now { return recent.fee }
         let until = ContinuousClock.now + keyFreshness
-        let fee = try await read { db in try Fee.inForce(of: function, at: Date.now.milliseconds, db) }
-        recentFees.withLock { $0[function] = (fee, until) }
+        let lookUp = { @Sendable (db: Database) in try Fee.inForce(of: function, at: Date.now.milliseconds, db) }
+        // Behind the change that is on its way.
+        let fee = isChanging ? try await write(durably: false, isOneStatement: true, lookUp) : try await read(lookUp)
+        recentFees.withLock { if $0.generation == generation { $0.fees[function] = (fee, until) } }
         return fee
     }
+}
 
-    /// The price of `model` that was in force at `date`; `nil` when it had none, and so was free.
-    package func price(of model: String, at date: Date = .now) async throws -> Price? {
-        try await read { db in try Price.inForce(of: model, at: date.milliseconds, db) }
+/// Fees that were looked up, while this process changes none.
+struct RecentFees {
+    var fees: [String: (fee: Fee, until: ContinuousClock.Instant)] = [:]
+    /// Another one at each beginning and end of a change.
+    private(set) var generation = 0
+    private(set) var changes = 0
+
+    mutating func beginChange() { step(1) }
+    mutating func endChange() { step(-1) }
+
+    private mutating func step(_ difference: Int) {
+        changes += difference
+        generation += 1
+        fees = [:]
     }
 }
 

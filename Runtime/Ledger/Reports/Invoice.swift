@@ -30,7 +30,7 @@ extension Ledger {
     /// - Throws: ``LedgerError`` when there is no such key.
     package func invoice(key nameOrID: String, month date: Date) async throws -> Invoice {
         let month = Period.month.interval(containing: date)
-        return try await read { db in
+        return try await read(awaitingWrites: true) { db in
             guard let key = try Row.fetchOne(
                 db, sql: "SELECT * FROM keys WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC, created DESC LIMIT 1", arguments: [nameOrID]
             ).map(APIKey.init(row:)) else {

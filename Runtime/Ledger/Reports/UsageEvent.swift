@@ -24,7 +24,7 @@ extension Ledger {
     package func usageEvents(
         after sequence: Int64, since: Date? = nil, source: String, limit: Int = 1000
     ) async throws -> (events: [UsageEvent], next: Int64)? {
-        try await read { db in
+        try await read(awaitingWrites: true) { db in
             let pruned = try Int64.fetchOne(db, sql: "SELECT sequence FROM chain_start") ?? 0
             guard sequence == 0 || sequence >= pruned else {
                 throw LedgerError(

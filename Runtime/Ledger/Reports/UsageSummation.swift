@@ -7,7 +7,7 @@ extension Ledger {
     /// Sums usage. The time this takes grows with the number of periods and kinds of calls, not with the number of calls.
     /// - Returns: Groups in the order of their periods, then of their values.
     package func usage(_ query: UsageQuery) async throws -> [UsageGroup] {
-        try await read { db in try UsageSummation(query, db).groups(db) }
+        try await read(awaitingWrites: true) { db in try UsageSummation(query, db).groups(db) }
     }
 }
 

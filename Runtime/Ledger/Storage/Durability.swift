@@ -6,8 +6,9 @@
 /// - A *usage row* must be durable before its caller learns of the call's end, a *settlement* before the client has the whole
 ///   response. Both wait for one flush, which they share with whatever else waits (``GroupCommit``); it makes all that was
 ///   written before durable, too, reservations among it.
-/// - A settlement that charges nothing, of a function without models and without a fee, is written before the response ends, and
-///   costs no flush either: with the machine's power its row may be lost, but no money.
+/// - A settlement that charges nothing, of a function without models and without a fee, costs no flush either, and where nothing was
+///   reserved for it, the response does not wait for it: with the machine's power, or with a process that is killed within milliseconds,
+///   its row may be lost, but no money.
 /// - What a call has made *so far* is in the host's ``Tally``, which survives the host's death but no loss of power:
 ///   then a stream that ran is not billed.
 package enum Durability: String, CaseIterable, Sendable {

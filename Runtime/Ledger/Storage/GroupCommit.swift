@@ -42,7 +42,7 @@ final class GroupCommit: Sendable {
     /// More would make the first wait long for the last.
     private static let largestBatch = 512
     /// How many patient entries are collected, and for how long.
-    private static let mostPatient = 256
+    fileprivate static let mostPatient = 256
     private static let patience = Duration.milliseconds(5)
 
     private let pool: DatabasePool
@@ -79,16 +79,17 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// Returns when what was given to ``write(durably:isOneStatement:_:)`` before is committed or has failed.
-    func awaitAll() async throws {
-        if state.withLock({ $0.isWriting || !$0.waiting.isEmpty }) { try await write(durably: false, isOneStatement: true) { _ in } }
+    /// Returns when what was given to ``write(durably:isPatient:isOneStatement:_:)`` before is committed or has failed.
+    func awaitAll() async {
+        guard state.withLock({ $0.isWriting || !$0.waiting.isEmpty }) else { return }
+        try? await write(durably: false, isOneStatement: true) { _ in }
     }
 
     private func submit(_ entry: Entry) {
         let step = state.withLock { state in
             state.waiting.append(entry)
             if !entry.isPatient { state.hurried += 1 }
-            return state.next(Self.mostPatient)
+            return state.next()
         }
         perform(step)
     }
@@ -99,14 +100,14 @@ final class GroupCommit: Sendable {
         case .write:
             pool.asyncWriteWithoutTransaction { [self] db in
                 while let batch = nextBatch() { commit(batch, db) }
-                perform(state.withLock { $0.next(Self.mostPatient) })
+                perform(state.withLock { $0.next() })
             }
         case .wait:
             Task {
                 try? await Task.sleep(for: Self.patience)
                 perform(state.withLock { state in
                     (state.isTimed, state.isDue) = (false, true)
-                    return state.next(Self.mostPatient)
+                    return state.next()
                 })
             }
         }
@@ -114,7 +115,7 @@ final class GroupCommit: Sendable {
 
     private func nextBatch() -> [Entry]? {
         state.withLock { state in
-            state.isWriting = state.mustWrite(Self.mostPatient)
+            state.isWriting = state.mustWrite
             guard state.isWriting else { return nil }
             let batch = Array(state.waiting.prefix(Self.largestBatch))
             state.waiting.removeFirst(batch.count)
@@ -171,14 +172,12 @@ extension GroupCommit.State {
     fileprivate enum Step { case nothing, write, wait }
 
     /// Whether what waits is to be written now.
-    fileprivate func mustWrite(_ mostPatient: Int) -> Bool {
-        !waiting.isEmpty && (hurried > 0 || isDue || waiting.count >= mostPatient)
-    }
+    fileprivate var mustWrite: Bool { !waiting.isEmpty && (hurried > 0 || isDue || waiting.count >= GroupCommit.mostPatient) }
 
     /// What is to be done for what waits. The caller does it.
-    fileprivate mutating func next(_ mostPatient: Int) -> Step {
+    fileprivate mutating func next() -> Step {
         if isWriting || waiting.isEmpty { return .nothing }
-        if mustWrite(mostPatient) {
+        if mustWrite {
             isWriting = true
             return .write
         }

@@ -17,6 +17,7 @@ actor ModelHosts {
     private var pool: ModelPool
     private var models: [String: Model] = [:]
     private var timer: Task<Void, Never>?
+    private var isStopping = false
     private var preloads: [String: [CheckedContinuation<Void, any Error>]] = [:]
 
     private struct Model {
@@ -107,6 +108,7 @@ actor ModelHosts {
 
     /// Stops every host and waits until each has ended.
     func stop() async {
+        isStopping = true
         timer?.cancel()
         let hosts = models.values.compactMap(\.host)
         for host in hosts {
@@ -214,10 +216,10 @@ actor ModelHosts {
     }
 
     private func ended(_ alias: String, _ ending: ChildProcess.Ending) {
-        let wasClosing = pool.phase(of: alias) == .closing
+        let wasTold = isStopping || pool.phase(of: alias) == .closing
         models[alias]?.host?.monitor?.cancel()
         models[alias]?.host = nil
-        if wasClosing {
+        if wasTold {
             logger.info("the host of \(alias) \(ending)")
         } else {
             logger.warning("the host of \(alias) \(ending); see \(logFile(of: alias))")

@@ -89,13 +89,26 @@ int swl_lock_file(const char *path) {
     return descriptor;
 }
 
-int swl_port_is_free(unsigned short port) {
-    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+bool swl_is_address(const char *host, bool isVersion6) {
+    struct in6_addr address;  // has room for the other kind, too
+    return inet_pton(isVersion6 ? AF_INET6 : AF_INET, host, &address) == 1;
+}
+
+int swl_can_listen(const char *host, unsigned short port) {
+    struct sockaddr_in version4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 version6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    bool is6 = inet_pton(AF_INET6, host, &version6.sin6_addr) == 1;
+    if (!is6 && inet_pton(AF_INET, host, &version4.sin_addr) != 1) return -EINVAL;
+
+    int descriptor = socket(is6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return -errno;
-    int reuse = 1;
-    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_ANY)};
-    int result = bind(descriptor, (struct sockaddr *)&address, sizeof address) == 0 && listen(descriptor, 1) == 0 ? 0 : -errno;
+    int yes = 1;
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    // As nginx does: `[::]` is every address of version 6 and none of version 4.
+    if (is6) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
+    int bound = is6 ? bind(descriptor, (struct sockaddr *)&version6, sizeof version6)
+                    : bind(descriptor, (struct sockaddr *)&version4, sizeof version4);
+    int result = bound == 0 && listen(descriptor, 1) == 0 ? 0 : -errno;
     close(descriptor);
     return result;
 }

@@ -21,8 +21,11 @@ ssize_t swl_unix_exchange(const char *path, const void *question, size_t length,
 /// Takes an exclusive lock on `path`, creating it, without waiting. Returns the descriptor that holds it, or -errno.
 int swl_lock_file(const char *path);
 
-/// Whether TCP port `port` can be listened on. Returns 0, or -errno.
-int swl_port_is_free(unsigned short port);
+/// Whether `host` is an IPv4 address in numbers, or an IPv6 one where `isVersion6`.
+bool swl_is_address(const char *host, bool isVersion6);
+
+/// Whether TCP port `port` of `host`, an address in numbers, can be listened on. Returns 0, or -errno.
+int swl_can_listen(const char *host, unsigned short port);
 
 /// Gives `made` the name `target`, and what had that name, if anything, the name of `made`, in one step. Returns 0, or -errno.
 int swl_exchange(const char *made, const char *target);
