@@ -1,8 +1,6 @@
 """What goes wrong on purpose: programs are killed without warning, and the disk is full for a while."""
 
-import os
 import random
-import signal
 import threading
 import time
 from collections import Counter

@@ -3,7 +3,6 @@
 import http.client
 import json
 import signal
-import socket
 import time
 from contextlib import contextmanager, suppress
 
@@ -63,6 +62,11 @@ def soon_at_rest(process: Process, ticks: int):
 
     eventually(rests, what="rest")
     assert process.cpu_ticks - before < ticks, "the host went on"
+
+
+def invocations_of(system: System, name: str) -> list[tuple]:
+    """The ids of what was asked with the key of this name."""
+    return rows(system, "SELECT invocations.id FROM invocations JOIN keys ON keys.id = key WHERE name = ?", name)
 
 
 def no_zombie_stays(system: System) -> None:
@@ -194,9 +198,24 @@ def test_a_client_that_hangs_up_before_the_answer_stops_the_host(system, new_key
         connection.request("POST", "/v1/completions", json.dumps(LONGEST), system.headers(key))
         eventually(lambda: working.cpu_ticks > idle + 3, what="work on it")
         connection.close()
-    [(left,)] = rows(system, "SELECT invocations.id FROM invocations JOIN keys ON keys.id = key WHERE name = ?", name)
+    [(left,)] = invocations_of(system, name)
     record = system.bill(left, key)
     assert record["status"] == "client_closed" and 0 < record["usage"]["completion_tokens"] < LONGEST_TOKENS
+    next_call_works(system)
+
+
+def test_a_client_that_hangs_up_before_the_host_has_begun_gives_it_no_work(system, new_key):
+    next_call_works(system)
+    name, key = new_key()
+    working = host(system)
+    with soon_at_rest(working, ticks=100):
+        with held(working):
+            connection = system.connection()
+            connection.request("POST", "/v1/completions", json.dumps(LONGEST), system.headers(key))
+            [(left,)] = eventually(lambda: invocations_of(system, name), what="its admission")
+            connection.close()
+            assert system.invocation(left, key)["status"] == "client_closed"
+    assert system.invocation(left, key)["usage"]["completion_tokens"] < LONGEST_TOKENS
     next_call_works(system)
 
 
@@ -237,7 +256,7 @@ def test_a_stop_says_what_is_left_and_what_it_cuts_off(new_system, folders):
     folders(system).place_python("long", "GET /long", "limits: {timeout: 60s}")
     eventually(lambda: system.request("GET", "/long").status == 200, what="serving")
     connection = system.connection()
-    connection.request("GET", "/long?wait=50", None, system.headers())
+    connection.request("GET", "/long?wait=30", None, system.headers())
     eventually(lambda: "busy" in system.command("status").stdout, what="the call's begin")
     began = time.monotonic()
     system.process.send_signal(signal.SIGTERM)

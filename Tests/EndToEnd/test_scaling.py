@@ -147,27 +147,38 @@ def test_what_cannot_be_served_in_time_is_told_when_to_come_back(system, functio
     eventually(lambda: system.request("GET", "/tight").status == 200, what="room, when it was said to come")
 
 
+def versions(system, name: str) -> list[dict]:
+    """Of a function, as the status has them."""
+    functions = json.loads(system.command("status", "--json").stdout)["functions"]
+    return [version for function in functions if function["name"] == name for version in function["versions"]]
+
+
+def waiting(system, name: str) -> int:
+    return sum(version["waiting"] for version in versions(system, name))
+
+
 def test_health_answers_when_everything_else_is_full(system, functions):
     """Two functions with full queues, and more requests than nginx lets through."""
     for name in ("full", "fuller"):
         functions.place_python(name, f"GET /{name}", "scale: {max: 1, concurrency: 1}")
         eventually(lambda: system.request("GET", f"/{name}").status == 200)
-    waiting = []
+    callers = []
     try:
         for number in range(3300):
             raw = socket.create_connection(("127.0.0.1", system.port), timeout=30)
             path = "/full" if number % 2 else "/fuller"
             raw.sendall(f"GET {path}?wait=60 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {system.key}\r\n\r\n".encode())
-            waiting.append(raw)
+            callers.append(raw)
             if number % 500 == 0:
                 began = time.monotonic()
-                assert system.request("GET", "/health", key=None).status == 200 and time.monotonic() - began < 2
+                assert system.request("GET", "/health", key=None).status == 200 and time.monotonic() - began < 5
+        eventually(lambda: all(waiting(system, name) == 1024 for name in ("full", "fuller")), within=30, what="queues that are full")
         refused = system.request("GET", "/full")
         assert refused.status == 429 and int(refused.headers["retry-after"]) > 0 and refused.error["type"] == "rate_limit_error"
         began = time.monotonic()
-        assert system.request("GET", "/health", key=None).status == 200 and time.monotonic() - began < 2
+        assert system.request("GET", "/health", key=None).status == 200 and time.monotonic() - began < 5
     finally:
-        for raw in waiting:
+        for raw in callers:
             raw.close()
     functions.remove("full"), functions.remove("fuller")
 
@@ -185,5 +196,4 @@ def test_clients_that_leave_while_workers_come_free_hold_nobody_up(system, funct
             caller.close()
     assert system.request("GET", "/leaving").status == 200
     eventually(lambda: all(
-        version["waiting"] == 0 and not any(worker["running"] for worker in version["workers"])
-        for function in json.loads(system.command("status", "--json").stdout)["functions"] if function["name"] == "leaving" for version in function["versions"]))
+        version["waiting"] == 0 and not any(worker["running"] for worker in version["workers"]) for version in versions(system, "leaving")))

@@ -43,7 +43,7 @@ extension Ledger {
     /// entered first.
     /// - Returns: Whether the bill is complete; a call that goes on for longer than `patience` is entered when it ends.
     package func awaitCalls(of invocation: UUIDv7, patience: Duration) async throws -> Bool {
-        // Settling goes on when its client has gone, so this does, too: its reads end with the task that asks.
+        // Settling goes on when its client has gone, and so does this, in a task of its own: in one that was cancelled, reads fail.
         try await Task {
             let deadline = ContinuousClock.now + patience
             var pause = Duration.milliseconds(1)
