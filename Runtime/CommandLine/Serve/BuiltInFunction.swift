@@ -43,7 +43,8 @@ struct BuiltInFunction {
         if manager.fileExists(atPath: target) {
             guard let installed = manager.contents(atPath: "\(target)/\(Self.marker)") else { return }
             let present = manager.contents(atPath: "\(target)/\(Self.manifest)")
-            if present != installed { changed = present }
+            // Older markers were empty: then nobody knows.
+            if present != installed, !installed.isEmpty { changed = present }
             guard !isCurrent(at: target, except: changed == nil ? nil : Self.manifest) else { return }
         }
         let aside = "\(folder)/.\(name)-new"
