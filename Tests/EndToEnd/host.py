@@ -14,7 +14,6 @@ import time
 import uuid
 from pathlib import Path
 
-from processes import all_processes
 from swiftlet import ROOT, Stream, command, eventually
 
 HOST = ROOT / ".build/release/swiftlet-host"
@@ -74,10 +73,10 @@ class Host:
 
         return eventually(joined, what=f"work on {sequences} sequences")
 
-    @property
-    def cpu_ticks(self) -> int:
-        """Its user and system time so far, in clock ticks (10 ms)."""
-        return next(process for process in all_processes() if process.pid == self.process.pid).cpu_ticks
+    def await_tokens(self, sequences: int) -> None:
+        """Returns when so many sequences have made some tokens each."""
+        begun = self.steps(sequences)
+        eventually(lambda: self.steps(sequences) > begun + 3, what="tokens of all")
 
     def billed(self, invocation: str) -> list[tuple[int, str]]:
         """The calls in the ledger: (completion tokens, finish reason)."""

@@ -164,6 +164,17 @@ class System:
     def processes(self, program: str | None = None) -> list[Process]:
         return [p for p in descendants(self.process.pid) if program in (None, p.program)]
 
+    def steps(self, alias: str) -> int:
+        """How many steps of work a model's host has done."""
+        host = http.client.HTTPConnection("host", timeout=10)
+        host.sock = socket.socket(socket.AF_UNIX)
+        host.sock.settimeout(10)
+        host.sock.connect(str(self.state / f"run/model-{alias}.sock"))
+        host.request("GET", "/health")
+        steps = json.loads(host.getresponse().read())["steps"]
+        host.close()
+        return steps
+
     def sockets(self) -> list[Path]:
         return [path for path in self.state.rglob("*") if path.is_socket()]
 

@@ -187,12 +187,6 @@ PAIR = LONG | {"n": 2}
 PAIR_TOKENS = 2 * LONG["max_tokens"]
 
 
-def await_tokens(host: Host) -> None:
-    """Returns when eight PAIRs have made some tokens each, and are far from their end."""
-    begun = host.steps(16)
-    eventually(lambda: host.steps(16) > begun + 3, what="tokens of all")
-
-
 @pytest.mark.parametrize("leave", [
     lambda sock: sock.close(), lambda sock: sock.shutdown(socket.SHUT_RDWR), lambda sock: sock.shutdown(socket.SHUT_WR),
 ], ids=["close", "shutdown", "shutdown of one side"])
@@ -201,7 +195,7 @@ def test_who_hangs_up_pays_for_what_was_made(host, leave, streamed):
     # As many answers as the host makes at a time, for otherwise this model would be through before anybody could hang up.
     invocations = [host.reserve() for _ in range(8)]
     connections = [host.send(PAIR | {"stream": streamed}, host.token(invocation)) for invocation in invocations]
-    await_tokens(host)
+    host.await_tokens(16)
     for connection in connections:
         leave(connection)
     for invocation in invocations:
@@ -265,7 +259,7 @@ def test_a_stop_that_cannot_wait_bills_what_was_made(make_host):
     host = make_host("--drain-timeout", "0")
     invocations = [host.reserve() for _ in range(8)]
     connections = [host.send(PAIR | {"stream": True}, host.token(invocation)) for invocation in invocations]
-    await_tokens(host)
+    host.await_tokens(16)
     host.process.send_signal(signal.SIGTERM)
     assert host.process.wait(timeout=20) == 0
     for invocation in invocations:
