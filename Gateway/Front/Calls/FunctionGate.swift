@@ -94,7 +94,7 @@ final class FunctionGate: ChannelDuplexHandler, RemovableChannelHandler {
         if isGoingOn { return }
         isGoingOn = true
         defer { isGoingOn = false }
-        if !backlog.isEmpty {
+        while current == nil, !backlog.isEmpty {
             while let part = backlog.first {
                 if case .head = part, current != nil { break }
                 receive(backlog.removeFirst(), context)
