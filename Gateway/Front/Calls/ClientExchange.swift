@@ -21,7 +21,7 @@ final class ClientExchange: Sendable {
         /// For every response.
         var version: String?
         var hasLeft = false
-        /// Whether it has waited for its client for the last time.
+        /// Whether the call may wait for its client no more.
         var isInterrupted = false
         var isOver = false
         /// Whether the head of the response has left.

@@ -221,7 +221,7 @@ struct FunctionCall: Sendable {
                 return [earlier, outcome.lastPiece == nil ? piece : nil]
             }
             for case let piece? in now { await sink.send(piece) }
-            // Nothing that waits any more has shown it.
+            // What has arrived already needs no wait that could be interrupted.
             if let passed = limit.passed { throw passed }
         }
         // The response to HEAD names a length and has no body.

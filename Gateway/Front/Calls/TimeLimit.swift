@@ -56,7 +56,8 @@ package final class TimeLimit: Sendable {
         timer?.cancel()
     }
 
-    /// Says what ends the work's present wait with an error. It is called once, on any thread: at once, if a limit has passed.
+    /// Says what ends the work's wait with an error from now on, in the place of what was said before. It is called once, on any
+    /// thread: at once, if a limit has passed.
     package func onPassing(_ interrupt: @escaping @Sendable () -> Void) {
         let hasPassed = state.withLock { state in
             state.interrupt = interrupt
